@@ -1,0 +1,1 @@
+"""NACLIP without napari and Qt: arrays and words in, labels out."""

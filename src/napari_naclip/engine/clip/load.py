@@ -1,0 +1,204 @@
+"""Build open_clip models and fill them with weights.
+
+Every way in which open_clip can hand out a model that looks right and is not
+(random weights, another activation, train mode, other pixel statistics) is
+closed here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import open_clip
+import safetensors.torch
+import torch
+
+from napari_naclip.engine.clip.text import (
+    TextTower,
+    Tokenizer,
+    clip_tokenizer,
+)
+from napari_naclip.engine.clip.tower import ImageTower
+from napari_naclip.engine.errors import ModelError, WeightsError
+from napari_naclip.engine.weights import read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:
+    """Return open_clip's ``CLIP`` for a configuration, in evaluation mode.
+
+    Parameters
+    ----------
+    model_cfg : mapping
+        ``embed_dim``, ``vision_cfg``, ``text_cfg`` and ``quick_gelu`` in the
+        form of open_clip's model configurations. The weights are random.
+    """
+    return open_clip.model.CLIP(**model_cfg).eval()
+
+
+def expand_token_embedding(
+    state: Mapping[str, torch.Tensor], vocab_size: int
+) -> dict[str, torch.Tensor]:
+    """Return a state dict with a sparsely stored token embedding made whole.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Holds ``token_embedding.rows`` (K,) int64 and
+        ``token_embedding.values`` (K, C), or a whole
+        ``token_embedding.weight``, which is then kept as it is.
+    vocab_size : int
+        Rows of the whole table; rows that are not stored are zero.
+    """
+    state = dict(state)
+    if 'token_embedding.rows' in state:
+        rows = state.pop('token_embedding.rows')
+        values = state.pop('token_embedding.values')
+        table = values.new_zeros(vocab_size, values.shape[1])
+        table[rows] = values
+        state['token_embedding.weight'] = table
+    return state
+
+
+def load_file(arch: str, path: Path) -> tuple[torch.nn.Module, Tokenizer]:
+    """Return a model of one of open_clip's architectures and its tokenizer.
+
+    Parameters
+    ----------
+    arch : str
+        Name of the architecture. It decides the activation: OpenAI's weights
+        need a name that ends in ``-quickgelu``, or results are subtly wrong.
+    path : Path
+        The weights.
+
+    Raises
+    ------
+    ModelError
+        If open_clip does not know the architecture.
+    WeightsError
+        If the file cannot be read or belongs to another model.
+    """
+    config = open_clip.get_model_config(arch)
+    if config is None:
+        raise ModelError(f'open_clip has no architecture {arch!r}.')
+    state = read_state(path)
+    model = build_clip(config)
+    fill(model, state, source=f'{path} is not for {arch}')
+    context_length = config['text_cfg'].get('context_length', 77)
+    return model, clip_tokenizer(context_length)
+
+
+def load_demo(
+    config: Mapping[str, Any], weights: bytes
+) -> tuple[torch.nn.Module, Tokenizer]:
+    """Return the bundled demo model and its tokenizer.
+
+    Parameters
+    ----------
+    config : mapping
+        With ``model_cfg`` in the form of open_clip.
+    weights : bytes
+        A safetensors file with a sparsely stored token embedding.
+    """
+    model_cfg = config['model_cfg']
+    state = expand_token_embedding(
+        safetensors.torch.load(weights), model_cfg['text_cfg']['vocab_size']
+    )
+    model = build_clip(model_cfg)
+    fill(model, state, source='The demo weights do not fit')
+    return model, clip_tokenizer()
+
+
+def fill(
+    model: torch.nn.Module,
+    state: Mapping[str, torch.Tensor],
+    *,
+    source: str,
+) -> None:
+    """Put weights into a model, all of them and nothing else.
+
+    Raises
+    ------
+    WeightsError
+        If names or shapes differ; the text starts with `source`.
+    """
+    expected = model.state_dict()
+    missing = [name for name in expected if name not in state]
+    surplus = [name for name in state if name not in expected]
+    reshaped = [
+        name
+        for name, tensor in state.items()
+        if name in expected and tensor.shape != expected[name].shape
+    ]
+    problems = [
+        f'{len(names)} {what} (such as {names[0]})'
+        for names, what in (
+            (missing, 'tensors are missing'),
+            (surplus, 'tensors are unknown'),
+            (reshaped, 'tensors have another shape'),
+        )
+        if names
+    ]
+    if problems:
+        raise WeightsError(
+            f'{source}: {", ".join(problems)}. Choose the model that the '
+            'weights were made for, or another file.'
+        )
+    model.load_state_dict(state)
+
+
+def tag_statistics(arch: str, tag: str) -> _Statistics:
+    """Return mean and std of the pixels that a pretrained tag needs."""
+    config = open_clip.get_pretrained_cfg(arch, tag)
+    if not config:
+        raise ModelError(f'open_clip has no weights {tag!r} for {arch}.')
+    return (
+        tuple(config.get('mean') or open_clip.OPENAI_DATASET_MEAN),
+        tuple(config.get('std') or open_clip.OPENAI_DATASET_STD),
+    )
+
+
+def pixel_statistics(model: torch.nn.Module) -> _Statistics | None:
+    """Return mean and std that open_clip left on a model, if it did."""
+    visual = getattr(model, 'visual', None)
+    config = getattr(visual, 'preprocess_cfg', None)
+    if not config or 'mean' not in config or 'std' not in config:
+        return None
+    return tuple(config['mean']), tuple(config['std'])
+
+
+def make_towers(
+    model: torch.nn.Module,
+    tokenizer: Tokenizer,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[ImageTower, TextTower]:
+    """Return the image and the text tower of a model.
+
+    The model itself stays as it is, in mode, place and precision.
+    """
+    visual = getattr(model, 'visual', None)
+    if visual is None:
+        raise ModelError(
+            f'{type(model).__name__} has no image tower (visual). Pass a '
+            'model of open_clip.'
+        )
+    tower = ImageTower(visual, device=device, dtype=dtype)
+    return tower, TextTower(model, tokenizer, device=device)
+
+
+def fingerprint(model: torch.nn.Module) -> str:
+    """Return a hash of a model's weights: names, types, shapes, values."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+    return digest.hexdigest()

@@ -1,0 +1,320 @@
+"""A loaded model: the two towers and what belongs to them.
+
+``load_model`` is the way in: from the hub's cache, a download that was asked
+for, a file, the bundled demo, or a model that is already in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_naclip.engine import registry
+from napari_naclip.engine.errors import WeightsMissingError
+from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
+from napari_naclip.engine.segmenter import run_to_end
+from napari_naclip.engine.text_cache import TextCache, embedding_key
+from napari_naclip.engine.types import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    import torch
+
+    from napari_naclip.engine.clip.text import TextTower, Tokenizer
+    from napari_naclip.engine.clip.tower import ImageTower
+    from napari_naclip.engine.device import Precision
+    from napari_naclip.engine.types import ClassList
+
+#: CLIP's mean and std of pixels from 0 to 1.
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(slots=True, eq=False)
+class Model:
+    """A CLIP model, ready to run.
+
+    Attributes
+    ----------
+    name : str
+        What people call it.
+    tower : ImageTower
+    text : TextTower
+    mean, std : tuple of float
+        Of the channels, for pixels from 0 to 1.
+    window, stride : int
+        Sliding window that suits the model, in pixels.
+    fingerprint : str
+        Hash of the weights.
+    device : torch.device
+        Where it was asked to run.
+    vocabulary : frozenset of str or None
+        The words it knows, if they are few enough to be listed.
+    device_notice : str
+        What the person should know about the device.
+    cache : TextCache
+        Where query embeddings are kept.
+    """
+
+    name: str
+    tower: ImageTower
+    text: TextTower
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    window: int
+    stride: int
+    fingerprint: str
+    device: torch.device
+    vocabulary: frozenset[str] | None = None
+    device_notice: str = ''
+    cache: TextCache = field(default_factory=lambda: TextCache(None))
+    _embeddings: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what identifies the model, as plain data."""
+        return {
+            'name': self.name,
+            'weights_sha256': self.fingerprint,
+            'device': str(self.tower.device),
+            'precision': str(self.tower.dtype).removeprefix('torch.'),
+        }
+
+    def embed(
+        self, queries: Sequence[str], templates: Sequence[str] | None
+    ) -> Generator[Progress, None, torch.Tensor]:
+        """Yield progress in texts; return the query embeddings.
+
+        Parameters
+        ----------
+        queries : sequence of str
+        templates : sequence of str or None
+            None: CLIP's 80.
+
+        Returns
+        -------
+        (Q, D) float32 Tensor
+            Of unit length, on the CPU.
+        """
+        import torch
+
+        from napari_naclip.engine.clip.text import embed_queries
+
+        templates = IMAGENET_TEMPLATES if templates is None else templates
+        keys = {
+            query: embedding_key(self.fingerprint, templates, query)
+            for query in queries
+        }
+        for key in keys.values():
+            if key not in self._embeddings:
+                kept = self.cache.get(key)
+                if kept is not None:
+                    self._embeddings[key] = torch.from_numpy(kept)
+        missing = [q for q, key in keys.items() if key not in self._embeddings]
+        if missing:
+            total = len(missing) * len(templates)
+            yield Progress('text', 0, total)
+            for done, rows in embed_queries(self.text, missing, templates):
+                yield Progress('text', done, total)
+                if rows is not None:
+                    for query, row in zip(missing, rows, strict=True):
+                        self._embeddings[keys[query]] = row
+                        self.cache.put(keys[query], row.numpy())
+            self.cache.prune()
+        return torch.stack([self._embeddings[keys[q]] for q in queries])
+
+    def notices(
+        self, classes: ClassList, templates: Sequence[str] | None
+    ) -> list[str]:
+        """Return what the person should know about these classes here."""
+        found: list[str] = []
+        if self.device_notice:
+            found.append(self.device_notice)
+        if len(classes.rows) == 1:
+            found.append(
+                f'{classes.classes[0].name!r} is the only class, so that it '
+                'covers everything. Add a background or other classes to '
+                'compare it with.'
+            )
+        found.extend(self._notice_unknown_words(classes))
+        longest = max(templates or IMAGENET_TEMPLATES, key=len)
+        found.extend(
+            f'The prompt {query[:40] + "..."!r} is longer than the model '
+            'reads; its end was cut off. Shorten it.'
+            for query in classes.queries
+            if self.text.is_cut(longest.replace('{}', query))
+        )
+        if self.cache.problem:
+            found.append(
+                'Texts could not be kept on the disk '
+                f'({self.cache.problem}); they will be encoded again next '
+                'time.'
+            )
+        return found
+
+    def _notice_unknown_words(self, classes: ClassList) -> list[str]:
+        if self.vocabulary is None:
+            return []
+        words = {
+            word: None
+            for query in classes.queries
+            for word in re.findall(r'\w+', query.casefold())
+            if word not in self.vocabulary
+        }
+        if not words:
+            return []
+        unknown = ', '.join(repr(word) for word in words)
+        return [
+            (f'The {self.name} model does not know {unknown} and will guess. '
+            f'It knows only: {", ".join(sorted(self.vocabulary))}.')
+        ]
+
+
+def load_model(
+    name: str | tuple[torch.nn.Module, Tokenizer] = registry.DEFAULT_NAME,
+    *,
+    weights: str | Path | None = None,
+    device: str = 'auto',
+    precision: Precision = 'auto',
+    download: bool = False,
+    cache_folder: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Model:
+    """Return a model, ready to run.
+
+    Parameters
+    ----------
+    name : str or (model, tokenizer)
+        A name that ``napari-naclip models`` lists, ``'demo'`` for the bundled
+        one, or open_clip's model and tokenizer that are already in memory.
+    weights : str or Path, optional
+        A file of weights for the named architecture.
+    device : str
+        ``'auto'``, or a device of torch.
+    precision : {'auto', 'float32', 'bfloat16', 'float16'}
+        Of the image tower's matrix products.
+    download : bool
+        Whether weights that are not on this machine may be downloaded.
+    cache_folder : Path, optional
+        Where query embeddings are kept; by default they are not.
+    progress : callable, optional
+        Called with each ``Progress``.
+
+    Raises
+    ------
+    NaclipError
+        If the model cannot be had; the text says why and what to do.
+    """
+    return run_to_end(
+        iter_load_model(
+            name,
+            weights=weights,
+            device=device,
+            precision=precision,
+            download=download,
+            cache_folder=cache_folder,
+        ),
+        progress,
+    )
+
+
+def iter_load_model(
+    name: str | tuple[torch.nn.Module, Tokenizer] = registry.DEFAULT_NAME,
+    *,
+    weights: str | Path | None = None,
+    device: str = 'auto',
+    precision: Precision = 'auto',
+    download: bool = False,
+    cache_folder: Path | None = None,
+) -> Generator[Progress, None, Model]:
+    """Yield progress and return the model; see ``load_model``."""
+    yield Progress('import')
+    from napari_naclip.engine.clip import load
+    from napari_naclip.engine.device import choose_device, choose_precision
+
+    chosen, notice = choose_device(device)
+    dtype = choose_precision(chosen, precision)
+    vocabulary: frozenset[str] | None = None
+    window: int | None = None
+    stride: int | None = None
+    mean, std = CLIP_MEAN, CLIP_STD
+    if not isinstance(name, str):
+        clip, tokenizer = name
+        label = 'in memory'
+        mean, std = load.pixel_statistics(clip) or (mean, std)
+    elif name == registry.DEMO_NAME and weights is None:
+        yield Progress('load')
+        config = demo_config()
+        clip, tokenizer = load.load_demo(config, demo_weights())
+        label = name
+        window, stride = config['window'], config['stride']
+        mean, std = tuple(config['mean']), tuple(config['std'])
+        vocabulary = frozenset(config['vocabulary'])
+    else:
+        entry = registry.find_model(name)
+        if weights is None:
+            path = yield from _locate(entry, download=download)
+        else:
+            path = Path(weights).expanduser()
+        yield Progress('load')
+        clip, tokenizer = load.load_file(entry.arch, path)
+        label = entry.name
+        window, stride = entry.window, entry.stride
+        mean, std = load.tag_statistics(entry.arch, entry.tag)
+    tower, text = load.make_towers(clip, tokenizer, device=chosen, dtype=dtype)
+    native = min(tower.native_size)
+    return Model(
+        name=label,
+        tower=tower,
+        text=text,
+        mean=mean,
+        std=std,
+        window=window or native,
+        stride=stride or max(1, native // 2),
+        fingerprint=load.fingerprint(clip),
+        device=chosen,
+        vocabulary=vocabulary,
+        device_notice=notice,
+        cache=TextCache(cache_folder),
+    )
+
+
+def _locate(
+    entry: registry.RegistryEntry, *, download: bool
+) -> Generator[Progress, None, Path]:
+    from napari_naclip.engine import weights
+
+    path = weights.find_cached(entry)
+    if path is not None:
+        return path
+    if not download:
+        size = entry.download_size
+        raise WeightsMissingError(
+            f'The weights of {entry.name} are not on this machine. Allow '
+            f'the download (about {size / 1e6:.0f} MB, --download), choose '
+            'a file (--weights), or use the demo model (--model demo).',
+            model=entry.name,
+            size=size,
+        )
+    return (yield from weights.download(entry))
+
+
+def demo_config() -> dict[str, Any]:
+    """Return the configuration of the bundled demo model."""
+    text = (
+        resources.files('napari_naclip.demo')
+        .joinpath('config.json')
+        .read_text(encoding='utf-8')
+    )
+    config: dict[str, Any] = json.loads(text)
+    return config
+
+
+def demo_weights() -> bytes:
+    """Return the bundled demo model's safetensors file."""
+    file = resources.files('napari_naclip.demo').joinpath('model.safetensors')
+    return file.read_bytes()

@@ -1,0 +1,209 @@
+"""Any image array to the picture that the model looks at.
+
+``to_rgb`` maps values to red, green and blue as napari displays them;
+``resize`` makes the size at which the windows slide.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
+
+from napari_naclip.engine.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_naclip.engine.types import Resampling
+
+#: Reduction beyond which bilinear resizing skips source pixels.
+MAX_BILINEAR_REDUCTION = 2.0
+
+
+def to_rgb(
+    image: npt.ArrayLike,
+    *,
+    contrast_limits: tuple[float, float] | None = None,
+    gamma: float = 1.0,
+) -> npt.NDArray[np.float32]:
+    """Return an image as napari shows it, single channels in grey.
+
+    Values become ``clip((v - low) / (high - low), 0, 1) ** gamma``. An alpha
+    channel is laid over black. NaN becomes black.
+
+    Parameters
+    ----------
+    image : (H, W), (H, W, 3) or (H, W, 4) array
+        Of any real dtype, at least 2 pixels.
+    contrast_limits : (float, float), optional
+        Values that become black and white. Default: 0 to 255 for uint8, 0 to
+        1 for bool, else the range of the finite values.
+    gamma : float
+        Exponent.
+
+    Returns
+    -------
+    (H, W, 3) float32 array
+        0 to 255.
+
+    Raises
+    ------
+    InputError
+        If the array has another shape or dtype, fewer than 2 pixels, no
+        finite value, or only one value.
+    """
+    array = np.asarray(image)
+    _check_image(array)
+    limits = contrast_limits or _default_limits(array)
+    low, high = limits
+    color = array[..., :3] if array.ndim == 3 else array[..., None]
+    values = color.astype(np.float32)
+    if limits != (0.0, 255.0) or array.dtype != np.uint8:
+        # Integers beyond 2**24 lose nothing that 8 bits could show.
+        values = (color.astype(np.float64) - low) / (high - low)
+        values = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
+        values = (np.clip(values, 0, 1) * 255).astype(np.float32)
+    if gamma != 1:
+        values = 255 * (values / 255) ** np.float32(gamma)
+    if array.ndim == 3 and array.shape[2] == 4:
+        values = values * _opacity(array[..., 3:])
+    if values.shape[2] == 1:
+        values = np.repeat(values, 3, axis=2)
+    return np.ascontiguousarray(values)
+
+
+def _check_image(array: npt.NDArray[np.generic]) -> None:
+    if array.ndim not in (2, 3) or (
+        array.ndim == 3 and array.shape[2] not in (3, 4)
+    ):
+        raise InputError(
+            f'The image has the shape {array.shape}; a grey image (rows, '
+            'columns) or a color image (rows, columns, 3 or 4) is needed. '
+            'Choose one plane or channel.'
+        )
+    if array.shape[0] * array.shape[1] < 2:
+        raise InputError(
+            f'The image has {array.shape[0]} x {array.shape[1]} pixels; '
+            'there is nothing to tell apart. Choose a larger one.'
+        )
+    if array.dtype.kind not in 'buif':
+        raise InputError(
+            f'The image has the dtype {array.dtype}; real numbers are '
+            'needed. Convert it first, for example to its magnitude.'
+        )
+    if array.dtype.kind == 'f' and not np.isfinite(array).any():
+        raise InputError(
+            'The image holds no finite value, only NaN or infinity. Check '
+            'how it was read.'
+        )
+
+
+def _default_limits(
+    array: npt.NDArray[np.generic],
+) -> tuple[float, float]:
+    if array.dtype == np.uint8:
+        return 0.0, 255.0
+    if array.dtype == np.bool_:
+        return 0.0, 1.0
+    color = array[..., :3] if array.ndim == 3 else array
+    finite = color[np.isfinite(color)] if color.dtype.kind == 'f' else color
+    low, high = float(finite.min()), float(finite.max())
+    if low == high:
+        raise InputError(
+            f'The image is constant (every value is {low:g}): there is '
+            'nothing to tell apart. Choose another, or set contrast limits.'
+        )
+    return low, high
+
+
+def _opacity(alpha: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    full = np.iinfo(alpha.dtype).max if alpha.dtype.kind in 'ui' else 1.0
+    return np.clip(
+        np.nan_to_num(alpha.astype(np.float32) / np.float32(full)), 0, 1
+    )
+
+
+def working_size(
+    height: int, width: int, *, detail: int | None, max_side: int
+) -> tuple[int, int]:
+    """Return the size at which the windows slide.
+
+    The factor is min(max_side / long side, detail / short side), and a side
+    of n pixels becomes int(n * factor + 0.5), at least 1.
+    """
+    if detail is None:
+        return height, width
+    factor = min(max_side / max(height, width), detail / min(height, width))
+    return (
+        max(1, int(height * factor + 0.5)),
+        max(1, int(width * factor + 0.5)),
+    )
+
+
+def resize(
+    picture: npt.NDArray[np.float32],
+    size: tuple[int, int],
+    resampling: Resampling,
+) -> npt.NDArray[np.uint8]:
+    """Return a picture resized and rounded to 8 bits.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) float32 array
+        0 to 255.
+    size : (int, int)
+        Rows and columns of the result.
+    resampling : {'auto', 'published'}
+        Bilinear without antialiasing; ``'auto'`` averages by area along with
+        a reduction by more than 2.
+
+    Returns
+    -------
+    (size[0], size[1], 3) uint8 array
+    """
+    tensor = torch.from_numpy(picture).permute(2, 0, 1)
+    if tuple(tensor.shape[1:]) != tuple(size):
+        if uses_area_average(picture.shape[:2], size, resampling):
+            tensor = adaptive_avg_pool2d(tensor, size)
+        else:
+            tensor = interpolate(tensor[None], size, mode='bilinear')[0]
+    rounded = tensor.add(0.5).clamp_(0, 255).to(torch.uint8)
+    return rounded.permute(1, 2, 0).contiguous().numpy()
+
+
+def uses_area_average(
+    source: tuple[int, ...], target: tuple[int, int], resampling: Resampling
+) -> bool:
+    """Return whether ``resize`` averages by area between these sizes."""
+    reduction = max(
+        math.inf if not new else old / new
+        for old, new in zip(source, target, strict=True)
+    )
+    return resampling == 'auto' and reduction > MAX_BILINEAR_REDUCTION
+
+
+def normalize(
+    picture: npt.NDArray[np.uint8],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+) -> torch.Tensor:
+    """Return the (3, H, W) float32 tensor that the image tower takes.
+
+    Parameters
+    ----------
+    picture : (H, W, 3) uint8 array
+    mean, std : tuple of float
+        Of the channels, for values from 0 to 1.
+    """
+    tensor = torch.from_numpy(picture).permute(2, 0, 1).float()
+    # The published code gives both on the scale of 0 to 255 with three
+    # decimals; rounding makes them the same numbers.
+    mean_255, std_255 = (
+        torch.tensor([round(value * 255, 3) for value in each])[:, None, None]
+        for each in (mean, std)
+    )
+    return (tensor - mean_255) / std_255

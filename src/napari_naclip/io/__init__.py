@@ -1,0 +1,1 @@
+"""Files in and out; knows neither layers nor widgets."""

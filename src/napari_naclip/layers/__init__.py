@@ -1,0 +1,1 @@
+"""Between napari layers and the arrays of the engine; no Qt."""

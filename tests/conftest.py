@@ -1,0 +1,40 @@
+"""Fixtures that the whole suite shares."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from napari_naclip.engine.clip import load
+from napari_naclip.engine.clip.text import clip_tokenizer
+from napari_naclip.engine.models import Model, load_model
+
+# One thread: what is tested is not speed, and two suites may share a machine.
+torch.set_num_threads(1)
+
+GOLDEN = Path(__file__).parent / 'golden'
+
+
+@pytest.fixture(scope='session')
+def golden_clip() -> torch.nn.Module:
+    """Return the tiny random CLIP that the golden vectors were made with."""
+    config = json.loads((GOLDEN / 'cases.json').read_text())['model_cfg']
+    state = load.expand_token_embedding(
+        load_file(GOLDEN / 'weights.safetensors'),
+        config['text_cfg']['vocab_size'],
+    )
+    model = load.build_clip(config)
+    load.fill(model, state, source='golden')
+    return model
+
+
+@pytest.fixture
+def golden_model(golden_clip: torch.nn.Module) -> Model:
+    """Return the golden CLIP as a model in float32 on the CPU."""
+    return load_model(
+        (golden_clip, clip_tokenizer()), device='cpu', precision='float32'
+    )

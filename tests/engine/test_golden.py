@@ -1,0 +1,115 @@
+"""Parity with the outputs of the published code, case by case."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_naclip.engine import classify
+from napari_naclip.engine.models import Model
+from napari_naclip.engine.prompts import IMAGENET_TEMPLATES, parse_classes
+from napari_naclip.engine.segmenter import Segmenter, run_to_end
+from napari_naclip.engine.types import ClassList, Settings
+
+GOLDEN = Path(__file__).parents[1] / 'golden'
+CASES = json.loads((GOLDEN / 'cases.json').read_text())
+#: Tolerances of golden/README.md.
+LOGIT_TOLERANCE = 5e-6
+PROBABILITY_TOLERANCE = 5e-5
+TIE = 1e-4
+
+
+@pytest.fixture(scope='module')
+def arrays() -> dict[str, np.ndarray]:
+    with np.load(GOLDEN / 'arrays.npz') as file:
+        return dict(file)
+
+
+def class_list(key: str) -> ClassList:
+    return ClassList.from_text('; '.join(CASES['names'][key]))
+
+
+def make_settings(kw: dict[str, Any]) -> Settings:
+    return Settings(
+        strategy=kw.get('attn_strategy', 'naclip'),
+        architecture=kw.get('arch', 'reduced'),
+        gaussian_std=kw.get('gaussian_std', 5.0),
+        detail=None,
+        window=kw['slide_crop'],
+        stride=kw.get('slide_stride', 1),
+    )
+
+
+@pytest.mark.parametrize('key', list(CASES['names']))
+def test_query_embeddings(
+    golden_model: Model, arrays: dict[str, np.ndarray], key: str
+) -> None:
+    prompts = parse_classes('; '.join(CASES['names'][key]))
+    queries = [prompt for each in prompts for prompt in each]
+    embeddings = run_to_end(golden_model.embed(queries, IMAGENET_TEMPLATES))
+    np.testing.assert_allclose(
+        embeddings, arrays[f'text/{key}'], atol=LOGIT_TOLERANCE
+    )
+
+
+@pytest.mark.parametrize('case', CASES['cases'], ids=lambda c: c['id'])
+def test_case(
+    golden_model: Model, arrays: dict[str, np.ndarray], case: dict[str, Any]
+) -> None:
+    kw, name = case['kw'], case['id']
+    classes = class_list(case['names'])
+    image = arrays[f'image/{case["image"]}']
+    segmenter = Segmenter(golden_model, make_settings(kw))
+    features = run_to_end(segmenter.encode(image))
+    queries = run_to_end(segmenter.embed(classes))
+    scores = classify.token_scores(features, queries)
+
+    everything = slice(0, image.shape[0])
+    cosines = classify.Projection(features).maps(scores, everything)
+    np.testing.assert_allclose(
+        cosines[:, ::3, ::3], arrays[f'{name}/logits'], atol=LOGIT_TOLERANCE
+    )
+
+    # A resized copy whose labels are wanted at another size.
+    size = tuple(case.get('ori', image.shape[:2]))
+    features = classify.Features(
+        features.tokens, features.plan, size, features.guide
+    )
+    projection = classify.Projection(features)
+    band = slice(0, size[0])
+    if kw['pamr_steps']:
+        maps = run_to_end(
+            classify.refined_band(
+                projection,
+                scores,
+                band,
+                size[0],
+                steps=kw['pamr_steps'],
+                dilations=tuple(kw.get('pamr_stride', (8, 16))),
+            )
+        )
+    else:
+        maps = projection.maps(scores, band)
+    decision = classify.decide(
+        maps, classes, logit_scale=40, threshold=kw.get('prob_thd', 0)
+    )
+    probabilities = decision.probabilities
+    np.testing.assert_allclose(
+        probabilities[:, ::3, ::3],
+        arrays[f'{name}/probs'],
+        atol=PROBABILITY_TOLERANCE,
+    )
+    best = torch.sort(probabilities, dim=0, descending=True).values
+    is_clear = (best[0] - best[1] > TIE).numpy()
+    expected = arrays[f'{name}/pred'].astype(int)
+    if classes.background is None:
+        expected += 1
+    assert is_clear.mean() > 0.9
+    np.testing.assert_array_equal(
+        decision.labels[is_clear], expected[is_clear]
+    )
