@@ -123,7 +123,9 @@ def choose_precision(device: torch.device, name: Precision) -> torch.dtype:
 
 def cpu_has_bfloat16() -> bool:
     """Return whether the CPU multiplies bfloat16 natively."""
-    capabilities = getattr(torch.cpu, 'get_capabilities', dict)()
+    # Older versions of torch cannot tell; float32 is always right.
+    get = getattr(torch.cpu, 'get_capabilities', None)
+    capabilities: dict[str, object] = get() if get is not None else {}
     names = ('avx512_bf16', 'amx_bf16', 'bf16')
     return any(bool(capabilities.get(name)) for name in names)
 

@@ -241,7 +241,8 @@ def iter_load_model(
     vocabulary: frozenset[str] | None = None
     window: int | None = None
     stride: int | None = None
-    mean, std = CLIP_MEAN, CLIP_STD
+    mean: tuple[float, ...] = CLIP_MEAN
+    std: tuple[float, ...] = CLIP_STD
     if not isinstance(name, str):
         clip, tokenizer = name
         label = 'in memory'

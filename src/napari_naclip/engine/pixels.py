@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -61,12 +61,19 @@ def to_rgb(
     limits = contrast_limits or _default_limits(array)
     low, high = limits
     color = array[..., :3] if array.ndim == 3 else array[..., None]
-    values = color.astype(np.float32)
-    if limits != (0.0, 255.0) or array.dtype != np.uint8:
-        # Integers beyond 2**24 lose nothing that 8 bits could show.
-        values = (color.astype(np.float64) - low) / (high - low)
-        values = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
-        values = (np.clip(values, 0, 1) * 255).astype(np.float32)
+    values: npt.NDArray[np.float32]
+    if limits == (0.0, 255.0) and array.dtype == np.uint8:
+        values = color.astype(np.float32)
+    else:
+        # Wider types may hold small differences of large numbers.
+        is_narrow = array.dtype.itemsize <= 2 or array.dtype == np.float32
+        shares: npt.NDArray[Any] = color.astype(
+            np.float32 if is_narrow else np.float64
+        )
+        shares -= low
+        shares /= high - low
+        np.nan_to_num(shares, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+        values = (np.clip(shares, 0, 1) * 255).astype(np.float32)
     if gamma != 1:
         values = 255 * (values / 255) ** np.float32(gamma)
     if array.ndim == 3 and array.shape[2] == 4:
@@ -100,6 +107,12 @@ def _check_image(array: npt.NDArray[np.generic]) -> None:
             'The image holds no finite value, only NaN or infinity. Check '
             'how it was read.'
         )
+    if (array == array[0, 0]).all():
+        raise InputError(
+            'The image is constant: all its pixels have the value '
+            f'{array[0, 0].tolist()}, so that there is nothing to tell '
+            'apart. Choose another.'
+        )
 
 
 def _default_limits(
@@ -113,18 +126,19 @@ def _default_limits(
     finite = color[np.isfinite(color)] if color.dtype.kind == 'f' else color
     low, high = float(finite.min()), float(finite.max())
     if low == high:
+        # One finite value among NaN and infinity.
         raise InputError(
-            f'The image is constant (every value is {low:g}): there is '
+            f'Every finite value of the image is {low:g}, so that there is '
             'nothing to tell apart. Choose another, or set contrast limits.'
         )
     return low, high
 
 
-def _opacity(alpha: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    full = np.iinfo(alpha.dtype).max if alpha.dtype.kind in 'ui' else 1.0
-    return np.clip(
-        np.nan_to_num(alpha.astype(np.float32) / np.float32(full)), 0, 1
-    )
+def _opacity(alpha: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    full = np.iinfo(alpha.dtype).max if alpha.dtype.kind in 'ui' else 1
+    shares = np.nan_to_num(alpha.astype(np.float32) / np.float32(full))
+    opacity: npt.NDArray[np.float32] = np.clip(shares, 0, 1)
+    return opacity
 
 
 def working_size(

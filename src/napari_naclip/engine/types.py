@@ -27,7 +27,9 @@ Strategy = Literal['naclip', 'nonly', 'kk', 'csa', 'vanilla']
 Architecture = Literal['reduced', 'vanilla']
 Refinement = Literal['off', 'fast', 'fine']
 Resampling = Literal['auto', 'published']
-Stage = Literal['import', 'download', 'load', 'text', 'windows', 'refine']
+Stage = Literal[
+    'wait', 'import', 'download', 'load', 'read', 'text', 'windows', 'refine'
+]
 
 #: Name that makes the first entry of a class text the background row.
 BACKGROUND_NAME: Final = 'background'

@@ -8,8 +8,6 @@ the weights; only the matrix products run in half precision.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch.nn.functional import (
@@ -38,7 +36,7 @@ def check_blocks(blocks: torch.nn.ModuleList) -> list[ResidualAttentionBlock]:
                 "which are not CLIP's plain transformer blocks. Choose one "
                 'of the models that "napari-naclip models" lists.'
             )
-    return cast('list[ResidualAttentionBlock]', list(blocks))
+    return list(blocks)
 
 
 def normalize(

@@ -39,7 +39,8 @@ def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:
         ``embed_dim``, ``vision_cfg``, ``text_cfg`` and ``quick_gelu`` in the
         form of open_clip's model configurations. The weights are random.
     """
-    return open_clip.model.CLIP(**model_cfg).eval()
+    model: torch.nn.Module = open_clip.model.CLIP(**model_cfg)
+    return model.eval()
 
 
 def expand_token_embedding(

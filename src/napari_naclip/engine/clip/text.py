@@ -7,7 +7,9 @@ tokens. The result differs from the full length by rounding only.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import open_clip
 import torch
@@ -24,7 +26,10 @@ BATCH_SIZE = 64
 
 def clip_tokenizer(context_length: int = 77) -> Tokenizer:
     """Return CLIP's tokenizer: N texts to (N, context_length) int64."""
-    return open_clip.SimpleTokenizer(context_length=context_length)
+    tokenizer: Tokenizer = open_clip.SimpleTokenizer(
+        context_length=context_length
+    )
+    return tokenizer
 
 
 class TextTower:
@@ -33,11 +38,16 @@ class TextTower:
     Parameters
     ----------
     model : torch.nn.Module
-        open_clip's ``CLIP``, or another model with ``encode_text``.
+        open_clip's ``CLIP``, or another model with ``encode_text``; its text
+        half is copied, not changed.
     tokenizer : callable
         Texts to (N, context) int64.
     device : torch.device
-        Where the model is.
+
+    Raises
+    ------
+    ModelError
+        If the model has no text half, or one of another kind.
     """
 
     def __init__(
@@ -47,7 +57,12 @@ class TextTower:
         *,
         device: torch.device,
     ) -> None:
-        self._model = model
+        if not hasattr(model, 'encode_text'):
+            raise ModelError(
+                f'{type(model).__name__} has no text tower (encode_text). '
+                'Pass a model of open_clip.'
+            )
+        self._model = _copy_text_half(model).to(device)
         self._tokenizer = tokenizer
         self.device = device
         self._is_causal = (
@@ -56,19 +71,14 @@ class TextTower:
             and model.attn_mask is not None
         )
         if self._is_causal:
-            blocks.check_blocks(model.transformer.resblocks)
-        elif not hasattr(model, 'encode_text'):
-            raise ModelError(
-                f'{type(model).__name__} has no text tower (encode_text). '
-                'Pass a model of open_clip.'
-            )
+            blocks.check_blocks(self._model.transformer.resblocks)
 
-    def is_cut(self, prompt: str) -> bool:
-        """Return whether a prompt alone is longer than the model reads."""
-        tokens = self._tokenizer([prompt])[0]
-        shorter = self._tokenizer([prompt.rstrip() + ' x'])[0]
+    def is_cut(self, text: str) -> bool:
+        """Return whether a text is longer than the model reads."""
+        tokens = self._tokenizer([text])[0]
+        longer = self._tokenizer([text.rstrip() + ' x'])[0]
         # A text that fits leaves room, or changes when a word is added.
-        return bool(tokens[-1] != 0 and torch.equal(tokens, shorter))
+        return bool(tokens[-1] != 0 and torch.equal(tokens, longer))
 
     def encode(
         self, texts: Sequence[str]
@@ -111,6 +121,16 @@ class TextTower:
         elif projection is not None:
             x = x @ projection.float()
         return unit_length(x, dim=-1)
+
+
+def _copy_text_half(model: torch.nn.Module) -> Any:
+    half = copy.copy(model)
+    # The copy shares its parts with the model until it is copied deeply, so
+    # that the image tower can be left out without being touched.
+    half._modules = {
+        name: part for name, part in model._modules.items() if name != 'visual'
+    }
+    return copy.deepcopy(half).float().eval().requires_grad_(False)
 
 
 def embed_queries(

@@ -107,7 +107,7 @@ class ImageTower:
         table = self._visual.positional_embedding
         rows, columns = self._visual.grid_size
         if grid == (rows, columns):
-            return table.float()
+            return table.float()  # type: ignore[no-any-return]
         if grid not in self._positions:
             # The published resize: bicubic, factors (g + 0.1) / g0, neither
             # antialiased nor recomputed from the sizes. Anything else moves
@@ -173,7 +173,8 @@ class ImageTower:
         )
         x = blocks.normalize(visual.ln_post, x, torch.float32)
         embeddings = x[:, 1:] @ visual.proj.float()
-        return unit_length(embeddings, dim=-1).unflatten(1, grid)
+        tokens: torch.Tensor = unit_length(embeddings, dim=-1)
+        return tokens.unflatten(1, grid)  # type: ignore[no-any-return]
 
     def _run_last_block(
         self,

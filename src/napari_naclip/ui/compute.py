@@ -1,0 +1,118 @@
+"""What all widgets of a process share: one compute slot, one loaded model.
+
+The only state of this module's kind in the package. It is explicit so that
+two viewers do not load a model twice or run at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_naclip.engine.types import Progress
+from napari_naclip.io.folders import text_cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from napari_naclip.engine.device import Precision
+    from napari_naclip.engine.models import Model
+
+#: Seconds between two looks at a slot that is taken.
+_POLL_INTERVAL = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Which model to run, where and how exactly.
+
+    Attributes
+    ----------
+    name : str
+        One of the registry, or the demo.
+    weights : Path or None
+        A file for the named architecture.
+    device, precision : str
+    may_download : bool
+        Whether the person agreed to a download.
+    """
+
+    name: str
+    weights: Path | None = None
+    device: str = 'auto'
+    precision: Precision = 'auto'
+    may_download: bool = False
+
+
+class ComputeSlot:
+    """Lets one run at a time compute, and keeps the last model loaded."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._model: Model | None = None
+        self._key: tuple[object, ...] | None = None
+
+    def acquire(self) -> Generator[Progress, None, None]:
+        """Yield progress until the slot is this run's."""
+        while not self._lock.acquire(timeout=_POLL_INTERVAL):
+            yield Progress('wait')
+
+    def release(self) -> None:
+        """Give the slot to the next run."""
+        self._lock.release()
+
+    def load(self, request: ModelRequest) -> Generator[Progress, None, Model]:
+        """Yield progress and return the model; call within the slot."""
+        # Imported here, in the worker: this is what takes seconds.
+        yield Progress('import')
+        from napari_naclip.engine.models import iter_load_model
+
+        key = (
+            request.name,
+            _file_identity(request.weights),
+            request.device,
+            request.precision,
+        )
+        if self._model is None or self._key != key:
+            # Room for the next model before it is loaded.
+            self._model, self._key = None, None
+            self._model = yield from iter_load_model(
+                request.name,
+                weights=request.weights,
+                device=request.device,
+                precision=request.precision,
+                download=request.may_download,
+                cache_folder=text_cache_folder(),
+            )
+            self._key = key
+        return self._model
+
+
+def _file_identity(path: Path | None) -> tuple[object, ...] | None:
+    if path is None:
+        return None
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return (path, status.st_mtime_ns, status.st_size)
+    return (path,)
+
+
+@contextlib.contextmanager
+def threads_left_for_window() -> Iterator[None]:
+    """Keep torch off one core, so that the window stays quick."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 2) - 1)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+#: The process's slot.
+SLOT = ComputeSlot()

@@ -1,0 +1,92 @@
+"""Every text that the widget shows and that is no label of a control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_naclip.engine.types import Progress, Segmentation, Stage
+
+READY: Final = 'Type classes, then press Run.'
+NO_IMAGE: Final = 'There is no image. Open one first, for example by dragging a file into the window.'
+CANCELLING: Final = 'Cancelling…'
+CANCELLED: Final = 'Cancelled. The labels are as they were.'
+DROPPED_IMAGE: Final = (
+    'The image was removed or replaced during the run; the result was dropped.'
+)
+DROPPED_LABELS: Final = (
+    'The labels layer was removed during the run; the result was dropped.'
+)
+UNEXPECTED: Final = "Something unexpected went wrong: {}. The details are in napari's notification."
+
+_STAGES: Final[dict[Stage, str]] = {
+    'wait': 'Waiting for another run',
+    'import': 'Starting torch',
+    'download': 'Downloading the model',
+    'load': 'Loading the model',
+    'read': 'Reading the image',
+    'text': 'Reading the words',
+    'windows': 'Looking at the image',
+    'refine': 'Refining the edges',
+}
+
+
+def name_stage(stage: Stage) -> str:
+    """Return the name of a stage."""
+    return _STAGES[stage]
+
+
+def describe_stage(progress: Progress) -> str:
+    """Return what a run is doing, with its steps where they are known."""
+    text = _STAGES[progress.stage]
+    if not progress.total:
+        return f'{text}…'
+    if progress.stage == 'download':
+        return (
+            f'{text}: {progress.done / 1e6:.0f} of '
+            f'{progress.total / 1e6:.0f} MB'
+        )
+    return f'{text}: {progress.done} of {progress.total}'
+
+
+def describe_time(seconds: float) -> str:
+    """Return a duration as a person would say it."""
+    if seconds < 1.5:
+        return 'about a second left'
+    if seconds < 90:
+        return f'about {seconds:.0f} s left'
+    if seconds < 5400:
+        return f'about {seconds / 60:.0f} min left'
+    return f'about {seconds / 3600:.1f} h left'
+
+
+def describe_size(size: int) -> str:
+    """Return a number of bytes for people."""
+    return f'{size / 1e6:.0f} MB'
+
+
+def describe_result(segmentation: Segmentation, kept: int) -> str:
+    """Return what came out of a run.
+
+    Parameters
+    ----------
+    kept : int
+        Edited pixels that the run would have changed and did not.
+    """
+    found, absent = [], []
+    counts = np.bincount(segmentation.labels.ravel(), minlength=1)
+    for row in segmentation.classes.rows:
+        count = counts[row.value] if row.value < len(counts) else 0
+        share = count / segmentation.labels.size
+        if count:
+            found.append(f'{row.name} {share:.0%}')
+        else:
+            absent.append(row.name)
+    text = f'Done: {", ".join(found)}.'
+    if absent:
+        text += f' No pixel: {", ".join(absent)}.'
+    if kept:
+        text += f' {kept} edited pixels were kept.'
+    return text

@@ -1,0 +1,123 @@
+"""The benchmarks' baseline is the published procedure: golden vectors."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_naclip.engine.clip.text import clip_tokenizer
+from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / 'tests' / 'golden'
+CASES = json.loads((GOLDEN / 'cases.json').read_text())
+#: Tolerances of golden/README.md.
+LOGIT_TOLERANCE = 5e-6
+PROBABILITY_TOLERANCE = 5e-5
+TIE = 1e-4
+
+
+def load_script(name: str) -> ModuleType:
+    path = ROOT / 'benchmarks' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+baseline = load_script('baseline')
+
+
+@pytest.fixture(scope='module')
+def arrays() -> dict[str, np.ndarray]:
+    with np.load(GOLDEN / 'arrays.npz') as file:
+        return dict(file)
+
+
+def class_prompts(key: str) -> list[list[str]]:
+    return [entry.split(', ') for entry in CASES['names'][key]]
+
+
+def make_options(kw: dict[str, Any]) -> Any:
+    return baseline.Options(
+        window=kw['slide_crop'],
+        stride=kw.get('slide_stride', 1),
+        strategy=kw.get('attn_strategy', 'naclip'),
+        architecture=kw.get('arch', 'reduced'),
+        gaussian_std=kw.get('gaussian_std', 5.0),
+        steps=kw['pamr_steps'],
+        dilations=tuple(kw.get('pamr_stride', (8, 16))),
+        threshold=kw.get('prob_thd', 0.0),
+    )
+
+
+@pytest.mark.parametrize('key', list(CASES['names']))
+def test_query_embeddings(
+    golden_clip: torch.nn.Module, arrays: dict[str, np.ndarray], key: str
+) -> None:
+    embeddings = baseline.encode_queries(
+        golden_clip,
+        clip_tokenizer(),
+        [prompt for prompts in class_prompts(key) for prompt in prompts],
+        IMAGENET_TEMPLATES,
+    )
+    np.testing.assert_allclose(
+        embeddings, arrays[f'text/{key}'], atol=LOGIT_TOLERANCE
+    )
+
+
+@pytest.mark.parametrize('by_convolution', [False, True])
+@pytest.mark.parametrize('case', CASES['cases'], ids=lambda c: c['id'])
+def test_case(
+    golden_clip: torch.nn.Module,
+    arrays: dict[str, np.ndarray],
+    case: dict[str, Any],
+    by_convolution: bool,
+) -> None:
+    name, options = case['id'], make_options(case['kw'])
+    if by_convolution and not options.steps:
+        pytest.skip('no PAMR in this case')
+    image = arrays[f'image/{case["image"]}']
+    owners = torch.tensor(
+        [
+            index
+            for index, prompts in enumerate(class_prompts(case['names']))
+            for _ in prompts
+        ]
+    )
+    queries = torch.from_numpy(arrays[f'text/{case["names"]}'])
+    picture = baseline.prepare(image, short_side=None)
+    cosines = baseline.image_cosines(golden_clip, picture, queries, options)
+    np.testing.assert_allclose(
+        cosines[:, ::3, ::3], arrays[f'{name}/logits'], atol=LOGIT_TOLERANCE
+    )
+
+    size = tuple(case.get('ori', image.shape[:2]))
+    labels, probabilities = baseline.finish(
+        cosines,
+        picture,
+        owners,
+        size,
+        options,
+        by_convolution=by_convolution,
+    )
+    np.testing.assert_allclose(
+        probabilities[:, ::3, ::3],
+        arrays[f'{name}/probs'],
+        atol=PROBABILITY_TOLERANCE,
+    )
+    best = torch.sort(probabilities, dim=0, descending=True).values
+    is_clear = (best[0] - best[1] > TIE).numpy()
+    assert is_clear.mean() > 0.9
+    np.testing.assert_array_equal(
+        labels.numpy()[is_clear], arrays[f'{name}/pred'][is_clear]
+    )

@@ -1,0 +1,224 @@
+"""From any array to the picture that the model sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import interpolate
+
+from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.pixels import (
+    normalize,
+    resize,
+    to_rgb,
+    working_size,
+)
+
+REAL_DTYPES = (
+    'uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64'
+).split()
+RAMP = np.array([[0, 50, 100]])
+
+
+def grey(array: Any, **options: Any) -> list[float]:
+    """Return the first row of a grey picture."""
+    rgb = to_rgb(np.asarray(array), **options)
+    assert rgb.dtype == np.float32
+    assert (rgb == rgb[..., :1]).all()
+    return rgb[0, :, 0].tolist()
+
+
+@pytest.mark.parametrize('dtype', REAL_DTYPES)
+def test_limits_map_every_real_dtype(dtype: str) -> None:
+    image = RAMP.astype(dtype)
+    assert grey(image, contrast_limits=(0, 100)) == [0, 127.5, 255]
+
+
+@pytest.mark.parametrize('dtype', REAL_DTYPES[1:])
+def test_the_default_limits_are_the_range(dtype: str) -> None:
+    assert grey((RAMP + 20).astype(dtype)) == [0, 127.5, 255]
+
+
+def test_uint8_keeps_its_values() -> None:
+    assert grey(np.array([[7, 100, 130]], np.uint8)) == [7, 100, 130]
+
+
+def test_bool_is_black_and_white() -> None:
+    assert grey([[False, True]]) == [0, 255]
+    assert grey([[True, True]]) == [255, 255]
+
+
+def test_signed_values_reach_below_zero() -> None:
+    assert grey(np.array([[-100, 0, 100]], np.int16)) == [0, 127.5, 255]
+
+
+def test_big_endian_is_read() -> None:
+    assert grey(RAMP.astype('>u2')) == [0, 127.5, 255]
+
+
+def test_values_beyond_the_limits_are_cut() -> None:
+    assert grey(RAMP / 1.0, contrast_limits=(40, 60)) == [0, 127.5, 255]
+
+
+def test_limits_hold_for_uint8_too() -> None:
+    image = RAMP.astype(np.uint8)
+    assert grey(image, contrast_limits=(0, 50)) == [0, 255, 255]
+
+
+def test_gamma_is_an_exponent() -> None:
+    assert grey([[0.0, 0.5, 1.0]], gamma=2) == [0, 63.75, 255]
+
+
+def test_nan_and_infinity_have_a_place() -> None:
+    image = np.array([[np.nan, 1, 3, np.inf, -np.inf]])
+    assert grey(image) == [0, 0, 255, 255, 0]
+
+
+def test_the_three_channels_share_their_limits() -> None:
+    image = np.array([[[0, 1, 2], [4, 3, 2]]], np.float32)
+    expected = np.array([[[0, 63.75, 127.5], [255, 191.25, 127.5]]])
+    np.testing.assert_array_equal(to_rgb(image), expected)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'opaque'), [('uint8', 255), ('uint16', 65535), ('float32', 1)]
+)
+def test_alpha_lies_over_black(dtype: str, opaque: float) -> None:
+    image = np.zeros((1, 3, 4), dtype)
+    image[..., :3] = np.array([[200], [200], [100]], dtype)
+    image[..., 3] = np.array([opaque, 0, opaque], dtype)
+    rgb = to_rgb(image, contrast_limits=(0, 200))
+    np.testing.assert_array_equal(rgb[0, :, 0], [255, 0, 127.5])
+
+
+def test_alpha_does_not_count_for_the_range() -> None:
+    image = np.ones((1, 2, 4), np.float32)
+    image[0, :, :3] = [[0.2], [0.4]]
+    np.testing.assert_allclose(to_rgb(image)[0, :, 0], [0, 255])
+
+
+def test_the_image_is_not_changed() -> None:
+    image = RAMP.astype(np.float32)
+    to_rgb(image, contrast_limits=(0, 50), gamma=2)
+    assert image.tolist() == RAMP.tolist()
+
+
+@pytest.mark.parametrize(
+    ('image', 'message'),
+    [
+        (np.zeros((0, 5)), '0 x 5 pixels'),
+        (np.zeros((1, 1)), '1 x 1 pixels'),
+        (np.zeros((1, 1, 3), np.uint8), '1 x 1 pixels'),
+        (np.zeros(5), r'shape \(5,\)'),
+        (np.zeros((5, 5, 2)), r'shape \(5, 5, 2\)'),
+        (np.zeros((2, 5, 5, 3)), r'shape \(2, 5, 5, 3\)'),
+        (np.zeros((4, 4), complex), 'complex128'),
+        (np.array([[None, 1]], object), 'object'),
+        (np.array([['a', 'b']]), 'dtype'),
+        (np.full((4, 4), np.nan), 'only NaN or infinity'),
+        (np.full((4, 4), np.inf), 'only NaN or infinity'),
+        (np.full((4, 4), 7.0), r'constant \(every value is 7\)'),
+        (np.full((4, 4), 7, np.uint16), 'constant'),
+        (np.array([[3.0, np.nan]]), 'constant'),
+    ],
+)
+def test_an_unusable_image_gets_one_sentence(
+    image: np.ndarray, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        to_rgb(image)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 800))
+def test_the_working_size_is_the_published_one(
+    height: int, width: int, detail: int
+) -> None:
+    # The rescaling of the published pipeline, for a scale (2048, detail).
+    factor = min(2048 / max(height, width), detail / min(height, width))
+    expected = [int(side * factor + 0.5) for side in (height, width)]
+    assert working_size(height, width, detail=detail, max_side=2048) == tuple(
+        max(1, side) for side in expected
+    )
+
+
+@pytest.mark.parametrize(
+    ('size', 'expected'),
+    [
+        ((336, 448), (336, 448)),
+        ((375, 500), (336, 448)),
+        ((100, 150), (336, 504)),
+        ((1024, 2048), (336, 672)),
+        ((300, 6000), (102, 2048)),
+        ((1, 5000), (1, 2048)),
+    ],
+)
+def test_working_sizes(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert working_size(*size, detail=336, max_side=2048) == expected
+
+
+def test_no_detail_keeps_the_size() -> None:
+    assert working_size(5000, 3, detail=None, max_side=2048) == (5000, 3)
+
+
+def random_picture(height: int, width: int) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return generator.uniform(0, 255, (height, width, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize('resampling', ['auto', 'published'])
+@pytest.mark.parametrize('size', [(5, 9), (20, 30), (13, 31)])
+def test_resizing_is_bilinear(resampling: str, size: tuple[int, int]) -> None:
+    picture = random_picture(10, 18)
+    tensor = torch.from_numpy(picture).permute(2, 0, 1)[None]
+    plain = interpolate(
+        tensor, size, mode='bilinear', align_corners=False, antialias=False
+    )[0]
+    expected = (plain + 0.5).permute(1, 2, 0).numpy().astype(np.uint8)
+    np.testing.assert_array_equal(resize(picture, size, resampling), expected)
+
+
+def test_a_strong_reduction_is_averaged_by_area() -> None:
+    picture = random_picture(12, 18)
+    blocks = picture.reshape(4, 3, 6, 3, 3).mean(axis=(1, 3))
+    np.testing.assert_array_equal(
+        resize(picture, (4, 6), 'auto'), (blocks + 0.5).astype(np.uint8)
+    )
+
+
+def test_a_strong_reduction_as_published_is_bilinear() -> None:
+    picture = random_picture(12, 18)
+    # Every third pixel: the middle of each block is all that is looked at.
+    np.testing.assert_array_equal(
+        resize(picture, (4, 6), 'published'),
+        (picture[1::3, 1::3] + 0.5).astype(np.uint8),
+    )
+
+
+def test_values_are_rounded() -> None:
+    picture = np.array([[0, 0.49, 0.5, 254.5, 255]], np.float32)
+    picture = np.repeat(picture[..., None], 3, axis=2)
+    seen = resize(picture, (1, 5), 'auto')
+    assert seen[0, :, 0].tolist() == [0, 0, 1, 255, 255]
+
+
+def test_normalizing_uses_the_published_numbers() -> None:
+    picture = np.full((1, 1, 3), 200, np.uint8)
+    result = normalize(
+        picture,
+        (0.48145466, 0.4578275, 0.40821073),
+        (0.26862954, 0.26130258, 0.27577711),
+    )
+    expected = (200 - np.array([122.771, 116.746, 104.094])) / [
+        68.501,
+        66.632,
+        70.323,
+    ]
+    assert result.shape == (3, 1, 1)
+    np.testing.assert_allclose(result[:, 0, 0], expected, rtol=1e-6)

@@ -1,0 +1,108 @@
+"""The class grammar and the templates."""
+
+from __future__ import annotations
+
+import open_clip
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.prompts import (
+    IMAGENET_TEMPLATES,
+    format_classes,
+    parse_classes,
+)
+
+# Carriage returns are line breaks; outer white space belongs to no prompt.
+prompt_texts = (
+    st.text(min_size=1, max_size=12)
+    .map(lambda text: text.replace('\r', '').strip())
+    .filter(bool)
+)
+class_lists = st.lists(
+    st.lists(prompt_texts, min_size=1, max_size=4), min_size=1, max_size=5
+)
+
+
+@given(class_lists)
+def test_formatted_classes_are_read_as_they_were(
+    classes: list[list[str]],
+) -> None:
+    assert parse_classes(format_classes(classes)) == classes
+
+
+@given(st.text(alphabet='ab ,;\n"\r', max_size=30))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        classes = parse_classes(text)
+    except InputError:
+        return
+    assert classes
+    assert all(classes)
+    assert all(
+        prompt and prompt == prompt.strip()
+        for prompts in classes
+        for prompt in prompts
+    )
+
+
+@pytest.mark.parametrize(
+    ('text', 'classes'),
+    [
+        ('sky', [['sky']]),
+        ('sky; tree, bush; water', [['sky'], ['tree', 'bush'], ['water']]),
+        ('sky\ntree\r\nbush\rwater', [['sky'], ['tree'], ['bush'], ['water']]),
+        ('  sky ;\n tree ,bush  ', [['sky'], ['tree', 'bush']]),
+        ('sky;', [['sky']]),
+        ('sky; \n\n', [['sky']]),
+        ('\n\nsky\n\n\ntree\n', [['sky'], ['tree']]),
+        ('"salt, coarse"; b', [['salt, coarse'], ['b']]),
+        ('"a; b\nc", d', [['a; b\nc', 'd']]),
+        ('"a ""big"" tree"', [['a "big" tree']]),
+        ('über; 空, そら', [['über'], ['空', 'そら']]),
+    ],
+)
+def test_a_text_names_classes(text: str, classes: list[list[str]]) -> None:
+    assert parse_classes(text) == classes
+
+
+@pytest.mark.parametrize('text', ['', ' ', '\n \n', '\t'])
+def test_a_text_without_a_class_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match='no class to look for'):
+        parse_classes(text)
+
+
+@pytest.mark.parametrize(
+    ('text', 'number'),
+    [
+        (';', 1),
+        ('; sky', 1),
+        ('sky;; tree', 2),
+        ('sky; ; tree', 2),
+        ('sky;;', 2),
+        (', sky', 1),
+        ('sky,', 1),
+        ('sky, , blue', 1),
+        ('sky; tree,\nbush', 2),
+        ('""; sky', 1),
+        ('sky; "  "', 2),
+    ],
+)
+def test_an_empty_class_or_prompt_is_refused(text: str, number: int) -> None:
+    with pytest.raises(InputError, match=f'Class {number} is empty'):
+        parse_classes(text)
+
+
+@pytest.mark.parametrize('text', ['"sky', 'a; "b', '"a" b; c', 'a"b"', '"a"b'])
+def test_an_open_quote_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match='quotation mark'):
+        parse_classes(text)
+
+
+def test_templates_are_those_of_open_clip_in_order() -> None:
+    expected = tuple(
+        template('{}') for template in open_clip.OPENAI_IMAGENET_TEMPLATES
+    )
+    assert expected == IMAGENET_TEMPLATES
+    assert len(IMAGENET_TEMPLATES) == 80
