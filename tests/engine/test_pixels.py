@@ -50,7 +50,6 @@ def test_uint8_keeps_its_values() -> None:
 
 def test_bool_is_black_and_white() -> None:
     assert grey([[False, True]]) == [0, 255]
-    assert grey([[True, True]]) == [255, 255]
 
 
 def test_signed_values_reach_below_zero() -> None:
@@ -122,9 +121,12 @@ def test_the_image_is_not_changed() -> None:
         (np.array([['a', 'b']]), 'dtype'),
         (np.full((4, 4), np.nan), 'only NaN or infinity'),
         (np.full((4, 4), np.inf), 'only NaN or infinity'),
-        (np.full((4, 4), 7.0), r'constant \(every value is 7\)'),
+        (np.full((4, 4), 7.0), 'constant: all its pixels have the value 7.0'),
         (np.full((4, 4), 7, np.uint16), 'constant'),
-        (np.array([[3.0, np.nan]]), 'constant'),
+        (np.full((4, 4), 7, np.uint8), 'constant'),
+        (np.ones((4, 4), bool), 'constant'),
+        (np.full((4, 4, 3), 7, np.uint8), 'constant'),
+        (np.array([[3.0, np.nan]]), 'Every finite value of the image is 3'),
     ],
 )
 def test_an_unusable_image_gets_one_sentence(

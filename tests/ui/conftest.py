@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.utils import progress
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QAbstractButton
+
+from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.ui.compute import SLOT
 from napari_naclip.ui.widget import SegmentationWidget
-from qtpy.QtCore import Qt
+
+#: Milliseconds for a run with the demo model, on a busy machine.
+TIMEOUT = 120_000
 
 
 @pytest.fixture(autouse=True)
@@ -17,32 +27,116 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'cache'))
 
 
+@pytest.fixture(autouse=True)
+def nothing_left(qtbot) -> Iterator[None]:
+    """Fail a test that leaves the compute slot taken or a bar open."""
+    yield
+    qtbot.waitUntil(lambda: not SLOT.is_taken, timeout=TIMEOUT)
+    assert not progress._all_instances
+
+
 @pytest.fixture
-def press(qtbot) -> Callable:
+def press(qtbot) -> Callable[[QAbstractButton], None]:
     """Return a function that clicks a button as a person does."""
 
-    def click(button) -> None:
+    def click(button: QAbstractButton) -> None:
         assert button.isEnabled()
-        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        # Near the left edge: a check box takes no click right of its text.
+        place = QPoint(8, button.height() // 2)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton, pos=place)
 
     return click
 
 
 @pytest.fixture
-def run(qtbot, press) -> Callable:
+def wait_for_rest(qtbot) -> Callable[[SegmentationWidget], str]:
+    """Return a function that waits for the end of a run."""
+
+    def wait(widget: SegmentationWidget) -> str:
+        qtbot.waitUntil(widget.panel.run.isEnabled, timeout=TIMEOUT)
+        assert not widget.panel.cancel.isEnabled()
+        return widget.panel.status.text()
+
+    return wait
+
+
+@pytest.fixture
+def run(press, wait_for_rest) -> Callable[[SegmentationWidget], str]:
     """Return a function that presses Run and waits for the end."""
 
     def run_widget(widget: SegmentationWidget) -> str:
         press(widget.panel.run)
-        qtbot.waitUntil(widget.panel.run.isEnabled, timeout=120_000)
-        return widget.panel.status.text()
+        return wait_for_rest(widget)
 
     return run_widget
 
 
 @pytest.fixture
+def type_classes(qtbot) -> Callable[[SegmentationWidget, str], None]:
+    """Return a function that types over what is in the class box."""
+
+    def type_over(widget: SegmentationWidget, text: str) -> None:
+        box = widget.classes.text
+        qtbot.keyClick(box, 'A', Qt.KeyboardModifier.ControlModifier)
+        qtbot.keyClicks(box, text)
+
+    return type_over
+
+
+@pytest.fixture
+def open_widget(type_classes) -> Callable[..., SegmentationWidget]:
+    """Return a function that opens the plugin with the demo model."""
+
+    def open_in(viewer, text: str = 'sand; water') -> SegmentationWidget:
+        _, widget = viewer.window.add_plugin_dock_widget('napari-naclip')
+        widget.options.choose_model('demo')
+        type_classes(widget, text)
+        return widget
+
+    return open_in
+
+
+@dataclass
+class Hold:
+    """A run that waits inside its first batch of windows."""
+
+    reached: threading.Event
+    go_on: threading.Event
+
+
+@pytest.fixture
+def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
+    """Make every run wait inside its first batch until it is let go."""
+    hold = Hold(threading.Event(), threading.Event())
+    real = Segmenter._tokens
+
+    def wait(self, batch):
+        hold.reached.set()
+        assert hold.go_on.wait(60)
+        return real(self, batch)
+
+    monkeypatch.setattr(Segmenter, '_tokens', wait)
+    yield hold
+    hold.go_on.set()
+
+
+@pytest.fixture
+def start_held(qtbot, press, hold) -> Callable[[SegmentationWidget], Hold]:
+    """Return a function that presses Run and waits until it is held."""
+
+    def start(widget: SegmentationWidget) -> Hold:
+        hold.reached.clear()
+        hold.go_on.clear()
+        press(widget.panel.run)
+        qtbot.waitUntil(hold.reached.is_set, timeout=TIMEOUT)
+        return hold
+
+    return start
+
+
+@pytest.fixture
 def picture() -> np.ndarray:
-    """Return a small smooth color image."""
+    """Return a small color image of blocks."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (6, 8, 3)).astype(np.uint8)
     return coarse.repeat(16, axis=0).repeat(16, axis=1)

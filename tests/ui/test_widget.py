@@ -3,26 +3,268 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_naclip import Settings, load_model, segment
+from napari_naclip.demo.scenes import demo_scene
 from napari_naclip.ui.widget import SegmentationWidget
 
 
-def test_words_in_mask_out(make_napari_viewer, qtbot, run, picture) -> None:
+def test_words_in_mask_out(
+    make_napari_viewer, open_widget, run, picture
+) -> None:
     viewer = make_napari_viewer()
     image = viewer.add_image(picture, name='photo')
-    _, widget = viewer.window.add_plugin_dock_widget('napari-naclip')
+    widget = open_widget(viewer, 'sand; water, sea; grass')
     assert isinstance(widget, SegmentationWidget)
-    widget.options.choose_model('demo')
-    qtbot.keyClicks(widget.classes.text, 'sand; water, sea; grass')
+
     status = run(widget)
+
     assert status.startswith('Done'), status
     labels = viewer.layers[-1]
     assert labels.name == 'photo labels'
     assert labels.data.shape == picture.shape[:2]
+    assert labels.data.dtype == np.uint8
     assert set(np.unique(labels.data)) <= {1, 2, 3}
+    assert list(labels.features['index']) == [0, 1, 2, 3]
     assert list(labels.features['class']) == [
         'unlabeled',
         'sand',
         'water',
         'grass',
     ]
+    assert list(labels.features['prompts'])[2] == 'water, sea'
+    colors = labels.colormap.color_dict
+    assert len({tuple(colors[value]) for value in (1, 2, 3)}) == 3
+    assert colors[0][3] == 0
+    recipe = labels.metadata['napari-naclip']
+    assert recipe['model']['name'] == 'demo'
+    assert recipe['classes'][1]['prompts'] == ['water', 'sea']
+    # The run made its labels active; the next one looks at the image again.
+    assert viewer.layers.selection.active is labels
     assert widget.chooser.image == image
+
+
+@pytest.mark.parametrize('name', ['scene', 'astronaut'])
+def test_same_labels_as_in_python(
+    make_napari_viewer, open_widget, run, name
+) -> None:
+    if name == 'scene':
+        scene, classes = demo_scene()
+        image = scene.image
+    else:
+        from skimage.data import astronaut
+
+        image, classes = astronaut(), 'red stripes; plain blue; sand; grass'
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    widget = open_widget(viewer, classes)
+    run(widget)
+    in_window = viewer.layers[-1].data
+
+    result = segment(
+        image,
+        classes,
+        model=load_model('demo'),
+        settings=Settings(contrast_limits=(0, 255)),
+    )
+    np.testing.assert_array_equal(in_window, result.labels)
+    assert len(np.unique(in_window)) >= (4 if name == 'scene' else 2)
+
+
+def test_keyboard_runs(
+    make_napari_viewer, open_widget, qtbot, wait_for_rest, picture
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(picture)
+    widget = open_widget(viewer)
+    widget.activateWindow()
+    widget.classes.text.setFocus()
+    qtbot.waitUntil(widget.classes.text.hasFocus)
+    qtbot.keyClick(
+        widget.classes.text,
+        Qt.Key.Key_Return,
+        Qt.KeyboardModifier.ControlModifier,
+    )
+    assert wait_for_rest(widget).startswith('Done')
+    assert len(viewer.layers) == 2
+
+
+def test_background_row(
+    make_napari_viewer, open_widget, qtbot, press, run, picture
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer)
+    assert not widget.classes.margin.isEnabled()
+    press(widget.classes.background)
+    qtbot.keyClicks(widget.classes.background_words, 'grass, forest')
+    run(widget)
+    labels = viewer.layers[-1]
+    without = np.count_nonzero(labels.data == 0)
+    widget.classes.margin.setValue(0.2)
+    run(widget)
+    assert labels.features['class'][0] == 'background'
+    assert labels.features['prompts'][0] == 'grass, forest'
+    assert 0 < without < np.count_nonzero(labels.data == 0)
+
+
+def test_background_as_first_class(
+    make_napari_viewer, open_widget, run, picture
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'background, grass; sand')
+    assert widget.classes.background.isChecked()
+    assert not widget.classes.background_words.isEnabled()
+    run(widget)
+    assert list(viewer.layers[-1].features['class']) == ['background', 'sand']
+
+
+def test_unknown_words_are_told(
+    make_napari_viewer, open_widget, run, picture
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand; walrus')
+    run(widget)
+    told = widget.panel.notices.text()
+    assert not widget.panel.notices.isHidden()
+    assert "'walrus'" in told
+    assert 'water' in told
+
+
+def test_single_class_is_told(
+    make_napari_viewer, open_widget, run, picture
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand')
+    run(widget)
+    assert 'covers everything' in widget.panel.notices.text()
+    assert (viewer.layers[-1].data == 1).all()
+
+
+def test_missing_weights_are_offered_and_demo_accepted(
+    make_napari_viewer,
+    open_widget,
+    press,
+    run,
+    wait_for_rest,
+    picture,
+    tmp_path,
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(
+        'huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path)
+    )
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer)
+    assert widget.offer.isHidden()
+    widget.options.choose_model('ViT-B-16')
+    assert 'not on this machine' in run(widget)
+    assert not widget.offer.isHidden()
+    assert '598 MB' in widget.offer.download.text()
+    press(widget.offer.demo)
+    assert wait_for_rest(widget).startswith('Done')
+    assert widget.offer.isHidden()
+    assert widget.options.model.currentData() == 'demo'
+
+
+def test_weights_from_a_file(
+    make_napari_viewer,
+    open_widget,
+    press,
+    run,
+    wait_for_rest,
+    picture,
+    tmp_path,
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(
+        'huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path)
+    )
+    path = tmp_path / 'cut.safetensors'
+    path.write_bytes(b'cut')
+    monkeypatch.setattr(
+        'qtpy.QtWidgets.QFileDialog.getOpenFileName',
+        lambda *args, **kwargs: (str(path), ''),
+    )
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer)
+    widget.options.choose_model('ViT-B-16')
+    run(widget)
+    press(widget.offer.file)
+    assert 'cut.safetensors is cut' in wait_for_rest(widget)
+
+
+@pytest.mark.parametrize(
+    ('text', 'told'),
+    [
+        ('', 'no class'),
+        ('sand; ; water', 'empty'),
+        ('" "', 'empty'),
+        ('sand; Sand', 'twice'),
+        ('sand; "water', 'quotation mark'),
+    ],
+)
+def test_unusable_classes(
+    make_napari_viewer, open_widget, run, picture, text, told
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, text)
+    assert told in run(widget)
+    assert len(viewer.layers) == 1
+
+
+def test_no_image(make_napari_viewer, open_widget, run) -> None:
+    viewer = make_napari_viewer()
+    widget = open_widget(viewer)
+    assert 'no image' in run(widget)
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.full((20, 20), np.nan),
+        np.zeros((20, 20), np.uint8),
+        np.ones((1, 1)),
+    ],
+    ids=['nan', 'constant', 'one pixel'],
+)
+def test_unusable_images(make_napari_viewer, open_widget, run, image) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(image, contrast_limits=(0, 1))
+    widget = open_widget(viewer)
+    status = run(widget)
+    assert status.startswith('The image')
+    assert len(viewer.layers) == 1
+
+
+def test_follows_active_image(
+    make_napari_viewer, open_widget, picture
+) -> None:
+    viewer = make_napari_viewer()
+    first = viewer.add_image(picture)
+    widget = open_widget(viewer)
+    assert widget.chooser.image == first
+    second = viewer.add_image(picture)
+    assert widget.chooser.image == second
+    viewer.layers.selection.active = first
+    assert widget.chooser.image == first
+    points = viewer.add_points([[0, 0]])
+    assert viewer.layers.selection.active is points
+    assert widget.chooser.image == first
+    viewer.layers.remove(first)
+    assert widget.chooser.image == second
+
+
+def test_opened_twice_is_one_dock(make_napari_viewer) -> None:
+    viewer = make_napari_viewer()
+    viewer.window.add_plugin_dock_widget('napari-naclip', 'Text segmentation')
+    viewer.window.add_plugin_dock_widget('napari-naclip', 'Text segmentation')
+    assert len(viewer.window.dock_widgets) == 1

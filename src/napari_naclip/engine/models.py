@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_naclip.engine import registry
-from napari_naclip.engine.errors import WeightsMissingError
+from napari_naclip.engine.errors import WeightsError, WeightsMissingError
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
 from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.engine.text_cache import TextCache, embedding_key
@@ -51,8 +51,9 @@ class Model:
         Sliding window that suits the model, in pixels.
     fingerprint : str
         Hash of the weights.
-    device : torch.device
-        Where it was asked to run.
+    device, dtype : torch.device, torch.dtype
+        Where and how exactly the image tower was asked to run; a run that
+        lacks memory there leaves it elsewhere until the next one.
     vocabulary : frozenset of str or None
         The words it knows, if they are few enough to be listed.
     device_notice : str
@@ -70,6 +71,7 @@ class Model:
     stride: int
     fingerprint: str
     device: torch.device
+    dtype: torch.dtype
     vocabulary: frozenset[str] | None = None
     device_notice: str = ''
     cache: TextCache = field(default_factory=lambda: TextCache(None))
@@ -121,6 +123,12 @@ class Model:
             for done, rows in embed_queries(self.text, missing, templates):
                 yield Progress('text', done, total)
                 if rows is not None:
+                    if not torch.isfinite(rows).all():
+                        raise WeightsError(
+                            'The model gives values that are not finite '
+                            'numbers: its weights are damaged. Download or '
+                            'copy them again.'
+                        )
                     for query, row in zip(missing, rows, strict=True):
                         self._embeddings[keys[query]] = row
                         self.cache.put(keys[query], row.numpy())
@@ -278,6 +286,7 @@ def iter_load_model(
         stride=stride or max(1, native // 2),
         fingerprint=load.fingerprint(clip),
         device=chosen,
+        dtype=dtype,
         vocabulary=vocabulary,
         device_notice=notice,
         cache=TextCache(cache_folder),

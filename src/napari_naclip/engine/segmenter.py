@@ -17,7 +17,11 @@ import numpy as np
 import torch
 
 from napari_naclip.engine import classify, pixels
-from napari_naclip.engine.errors import InputError, OutOfMemoryError
+from napari_naclip.engine.errors import (
+    InputError,
+    OutOfMemoryError,
+    WeightsError,
+)
 from napari_naclip.engine.recipe import make_recipe
 from napari_naclip.engine.types import (
     REFINEMENTS,
@@ -155,6 +159,7 @@ class Segmenter:
         guide = pixels.normalize(seen, model.mean, model.std)
         grid = model.tower.grid(plan.window_height, plan.window_width)
         tokens = torch.empty(len(plan), *grid, model.tower.embedding_size)
+        self._return_to_device()
         yield Progress('windows', 0, len(plan))
         for done, batch in self._encode_windows(guide, plan):
             tokens[done - len(batch) : done] = batch
@@ -223,7 +228,7 @@ class Segmenter:
             finally:
                 tower.to(tower.device, dtype)
         if not torch.isfinite(tokens).all():
-            raise InputError(
+            raise WeightsError(
                 'The model gives values that are not finite numbers: its '
                 'weights are damaged. Download or copy them again.'
             )
@@ -263,6 +268,23 @@ class Segmenter:
             'There is not enough memory for one window. Close other '
             'programs, or choose a smaller window or detail.'
         ) from error
+
+    def _return_to_device(self) -> None:
+        """Start where the model was asked to run, whatever happened last."""
+        model, tower = self.model, self.model.tower
+        if (tower.device, tower.dtype) == (model.device, model.dtype):
+            return
+        try:
+            tower.to(model.device, model.dtype)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            self._notice(
+                f'{model.device.type.upper()} memory is still too small for '
+                'the model; the CPU was used, which is slower. Close other '
+                'programs that use the device.'
+            )
+            tower.to(torch.device('cpu'), torch.float32)
 
     def embed(
         self, classes: ClassList

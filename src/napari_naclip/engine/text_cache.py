@@ -56,10 +56,11 @@ class TextCache:
         path = self._path(key)
         try:
             with path.open('rb') as file:
-                embedding = np.load(file, allow_pickle=False)
+                # Not ``np.load``, which takes a zip file for an archive.
+                embedding = np.lib.format.read_array(file, allow_pickle=False)
             # The time of the last use decides what is removed first.
             os.utime(path)
-        except (OSError, ValueError, EOFError):
+        except (OSError, ValueError, EOFError, MemoryError, OverflowError):
             return None
         if embedding.dtype != np.float32 or embedding.ndim != 1:
             return None
@@ -74,7 +75,9 @@ class TextCache:
             return
         path = self._path(key)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Parents that mkdir makes on its way would be open to others.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=path.parent)
             try:
                 with os.fdopen(descriptor, 'wb') as file:
@@ -84,6 +87,7 @@ class TextCache:
                 with contextlib.suppress(OSError):
                     Path(temporary).unlink()
                 raise
+            self.problem = ''
         except OSError as error:
             self.problem = error.strerror or str(error)
             _logger.info('Text cache not written: %s', error)

@@ -11,6 +11,7 @@ import pickle
 import queue
 import shutil
 import threading
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
+    LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
 from safetensors import SafetensorError, safe_open
@@ -162,15 +164,18 @@ def _check_room(size: int, entry: RegistryEntry) -> None:
 def _explain_transfer(
     entry: RegistryEntry, error: BaseException
 ) -> NetworkError | StorageError:
-    if isinstance(error, RepositoryNotFoundError | EntryNotFoundError):
-        return NetworkError(
-            f'The hub has no {entry.file} in {entry.repo}. Update '
-            'napari-naclip, or load the weights from a file.'
-        )
-    if isinstance(error, GatedRepoError):
+    if isinstance(error, GatedRepoError):  # a RepositoryNotFoundError too
         return NetworkError(
             f'The hub gives {entry.repo} only to people who accepted its '
             'terms. Accept them on its page and log in with "hf auth login".'
+        )
+    # An entry that is missing locally means that the connection is gone.
+    if isinstance(
+        error, RepositoryNotFoundError | EntryNotFoundError
+    ) and not isinstance(error, LocalEntryNotFoundError):
+        return NetworkError(
+            f'The hub has no {entry.file} in {entry.repo}. Update '
+            'napari-naclip, or load the weights from a file.'
         )
     if isinstance(error, HfHubHTTPError):
         return NetworkError(
@@ -240,7 +245,9 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         with safe_open(path, framework='pt') as file:
-            return {name: file.get_tensor(name) for name in file}
+            # The handle is no mapping: it has keys, but cannot be iterated.
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f'{path} is cut or not a safetensors file '
@@ -257,14 +264,17 @@ def _read_pickle(path: Path) -> object:
             'open_clip_model.safetensors.'
         )
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        with warnings.catch_warnings():
+            # What torch finds odd about a file is no news for the person.
+            warnings.simplefilter('ignore')
+            return torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f'{path} was refused: it is no file of torch, or it holds '
             'something besides tensors, which could run code. Convert the '
             'weights to safetensors where they come from.'
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file can fail in any way
         raise WeightsError(
             f'{path} is cut or not a file of weights ({_first_line(error)}). '
             'Download or copy it again.'

@@ -1,25 +1,51 @@
-"""Where the package keeps what it may forget: its cache folder."""
+"""Where this package keeps what it can make again: one folder, private."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
-#: Environment variable that moves the cache.
+#: Environment variable that names another cache folder.
 CACHE_VARIABLE: Final = 'NAPARI_NACLIP_CACHE'
 
 
 def cache_folder() -> Path:
-    """Return the folder of everything that can be made again."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
+    """Return the cache folder, which need not be there.
+
+    ``NAPARI_NACLIP_CACHE`` if it is set, else the place where programs of
+    this system keep a user's caches.
+    """
+    named = os.environ.get(CACHE_VARIABLE, '').strip()
+    if named:
+        return Path(named).expanduser().absolute()
+    import platformdirs
+
     return Path(platformdirs.user_cache_dir('napari-naclip', appauthor=False))
 
 
 def text_cache_folder() -> Path:
-    """Return the folder of the kept query embeddings."""
-    return cache_folder() / 'text'
+    """Return the folder of encoded texts, made for this user alone.
+
+    Where it cannot be made it is returned all the same: the cache then says
+    so when it is written to, and costs nothing else.
+    """
+    folder = cache_folder() / 'text'
+    # A mode holds for the last folder of a path only, hence one by one.
+    with contextlib.suppress(OSError):
+        folder.parent.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def folder_size(folder: Path) -> int:
+    """Return how many bytes the files below a folder have together."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            # Another process may have removed it since.
+            with contextlib.suppress(OSError):
+                total += Path(parent, name).lstat().st_size
+    return total

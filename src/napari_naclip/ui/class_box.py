@@ -11,7 +11,8 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QLabel,
     QLineEdit,
-    QPlainTextEdit,
+    QSizePolicy,
+    QTextEdit,
     QVBoxLayout,
     QWidget,
 )
@@ -41,7 +42,9 @@ class ClassBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.text = QPlainTextEdit()
+        # napari's themes style this kind of text box, not QPlainTextEdit.
+        self.text = QTextEdit()
+        self.text.setAcceptRichText(False)
         self.text.setAccessibleName('Classes')
         self.text.setPlaceholderText('sky\ntree, bush\nwater')
         self.text.setToolTip(
@@ -51,10 +54,13 @@ class ClassBox(QWidget):
         )
         self.text.setTabChangesFocus(True)
         metrics = self.text.fontMetrics()
-        self.text.setFixedHeight(metrics.lineSpacing() * (_LINES + 1))
+        self.text.setMinimumHeight(metrics.lineSpacing() * (_LINES + 2))
         label = QLabel('Classes, one a line; synonyms by comma')
         label.setWordWrap(True)
         label.setBuddy(self.text)
+        label.setSizePolicy(
+            QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum
+        )
 
         self.background = QCheckBox('Background')
         self.background.setToolTip(

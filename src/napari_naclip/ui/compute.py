@@ -56,6 +56,11 @@ class ComputeSlot:
         self._model: Model | None = None
         self._key: tuple[object, ...] | None = None
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether a run has the slot."""
+        return self._lock.locked()
+
     def acquire(self) -> Generator[Progress, None, None]:
         """Yield progress until the slot is this run's."""
         while not self._lock.acquire(timeout=_POLL_INTERVAL):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import create_widget
+from magicgui.widgets import ComboBox
 from napari.layers import Image
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class ImageChooser:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._viewer = viewer
-        self._combo: Any = create_widget(annotation=Image, name='image')
+        # magicgui's own layer combo asks the widget's parent for the viewer,
+        # and without one takes whichever window is current.
+        self._combo = ComboBox(name='image', choices=self._list_images)
         viewer.layers.selection.events.active.connect(self.follow)
 
     @property
@@ -45,6 +47,13 @@ class ImageChooser:
         self._combo.reset_choices(event)
         if self._combo.value is None:
             self.follow()
+
+    def _list_images(self, _combo: object) -> list[tuple[str, Image]]:
+        return [
+            (layer.name, layer)
+            for layer in self._viewer.layers
+            if isinstance(layer, Image)
+        ]
 
     def follow(self, _event: object = None) -> None:
         """Choose the active layer if it is an image."""

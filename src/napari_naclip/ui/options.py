@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 #: Short sides in pixels, as the paper has it first; None is full size.
 _DETAILS: Final[dict[str, int | None]] = {
-    '336 px (as published)': 336,
+    '336 px': 336,
     '448 px': 448,
     '560 px': 560,
     'full size': None,
 }
 _REFINEMENTS: Final = {
     'off': 'off',
-    'fast (as published)': 'fast',
+    'fast': 'fast',
     'fine (slow)': 'fine',
 }
 _DEVICES: Final = {

@@ -103,6 +103,6 @@ def _wrapped_label(name: str) -> QLabel:
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(
-        QSizePolicy.Policy.Ignored, QSizePolicy.Policy.MinimumExpanding
+        QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum
     )
     return label

@@ -9,7 +9,7 @@ from napari.utils.notifications import (
     Notification,
     notification_manager,
 )
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -57,7 +57,14 @@ class SegmentationWidget(QWidget):
     ----------
     napari_viewer : napari.components.ViewerModel
         Handed in by napari, which looks for this name.
+
+    Signals
+    -------
+    run_finished
+        A run ended, however it did, and the widget is at rest.
     """
+
+    run_finished = Signal()
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
@@ -222,6 +229,7 @@ class SegmentationWidget(QWidget):
                 self._show_failure(outcome.error)
             case _:
                 self.panel.show_rest(messages.CANCELLED)
+        self.run_finished.emit()
 
     def _show_result(self, request: RunRequest, outcome: Done) -> None:
         layers, target = self._viewer.layers, request.target

@@ -75,9 +75,15 @@ class TextTower:
 
     def is_cut(self, text: str) -> bool:
         """Return whether a text is longer than the model reads."""
+        tokenizer = self._tokenizer
+        if isinstance(tokenizer, open_clip.SimpleTokenizer):
+            # And a token each for the start and the end.
+            length = len(tokenizer.encode(text)) + 2
+            return length > int(tokenizer.context_length)
         tokens = self._tokenizer([text])[0]
         longer = self._tokenizer([text.rstrip() + ' x'])[0]
-        # A text that fits leaves room, or changes when a word is added.
+        # A text that fits leaves room, or changes when a word is added; one
+        # that fits exactly cannot be told from one that is cut.
         return bool(tokens[-1] != 0 and torch.equal(tokens, longer))
 
     def encode(

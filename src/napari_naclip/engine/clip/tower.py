@@ -58,7 +58,8 @@ class ImageTower:
                 'are not comparable with texts one by one. Choose one of the '
                 'models that "napari-naclip models" lists.'
             )
-        self._visual = copy.deepcopy(visual).eval().requires_grad_(False)
+        self._visual = copy.deepcopy(visual).float().eval()
+        self._visual.requires_grad_(False)
         self._blocks = blocks.check_blocks(self._visual.transformer.resblocks)
         self._biases: dict[tuple[object, ...], torch.Tensor] = {}
         self._positions: dict[tuple[int, int], torch.Tensor] = {}

@@ -1,0 +1,44 @@
+"""``napari-naclip models``: what can be loaded and what is here already."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from napari_naclip.cli.console import format_size
+from napari_naclip.engine.registry import DEFAULT_NAME, DEMO_NAME, REGISTRY
+
+
+def run_models() -> int:
+    """Print a table of the models; looks at files only."""
+    from napari_naclip.engine.weights import find_cached
+
+    bundled = resources.files('napari_naclip.demo').joinpath(
+        'model.safetensors'
+    )
+    size = len(bundled.read_bytes()) if bundled.is_file() else 0
+    rows = [('NAME', 'HERE', 'DOWNLOAD', 'LICENSE', 'WHAT IT IS')]
+    for entry in REGISTRY.values():
+        is_default = entry.name == DEFAULT_NAME
+        rows.append(
+            (
+                entry.name + (' (default)' if is_default else ''),
+                'yes' if find_cached(entry) else 'no',
+                format_size(entry.download_size),
+                entry.license,
+                entry.title,
+            )
+        )
+    rows.append(
+        (
+            DEMO_NAME,
+            'bundled' if size else 'missing',
+            'none',
+            'CC0-1.0',
+            f'tiny, for trying out: knows few words ({format_size(size)})',
+        )
+    )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        print('  '.join(f'{text:{width}}' for text, width in cells).rstrip())
+    return 0

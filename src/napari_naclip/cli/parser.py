@@ -1,0 +1,224 @@
+"""The arguments of every command; nothing here is slow to import."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import metadata
+from pathlib import Path
+from typing import get_args
+
+from napari_naclip.engine.registry import DEFAULT_NAME, MODEL_NAMES
+from napari_naclip.engine.types import (
+    Architecture,
+    Refinement,
+    Resampling,
+    Settings,
+    Strategy,
+)
+
+# Written out because the module that defines them imports torch.
+_PRECISIONS = ('auto', 'float32', 'bfloat16', 'float16')
+
+_EXAMPLE = """\
+example:
+  napari-naclip segment photo.jpg --classes "sky; tree, bush; water" \\
+      --download -o photo-labels.tif
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog='napari-naclip',
+        description='Words in, mask out: segments images for classes that '
+        'are described in words (NACLIP).',
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--version',
+        action='version',
+        version=metadata.version('napari-naclip'),
+    )
+    commands = parser.add_subparsers(
+        dest='command', required=True, metavar='COMMAND'
+    )
+    _add_segment(
+        commands.add_parser(
+            'segment',
+            help='label the pixels of images',
+            description='Writes a label image and its recipe (.json) for '
+            'each image.',
+            epilog=_EXAMPLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    _add_demo(
+        commands.add_parser(
+            'demo',
+            help='show a drawn scene and its result',
+            description='Opens napari on a drawn scene with a finished '
+            'result. Without a display, or without napari, the result is '
+            'saved as a picture instead. Nothing is downloaded.',
+        )
+    )
+    commands.add_parser(
+        'models', help='list the models and whether they are on this machine'
+    )
+    commands.add_parser(
+        'info', help='print versions, devices, cache folders and free space'
+    )
+    return parser
+
+
+def _add_segment(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'images', nargs='+', type=Path, metavar='IMAGE', help='image file'
+    )
+    parser.add_argument(
+        '-o',
+        '--output',
+        required=True,
+        metavar='OUT',
+        help='.tif or .png (with colors) file; or a folder, which gets '
+        'NAME.tif for each image: for several images, for a folder that is '
+        'there, or with a separator at the end',
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace outputs that are there',
+    )
+    parser.add_argument(
+        '--progress',
+        action=argparse.BooleanOptionalAction,
+        help='show a progress bar (default: on a terminal)',
+    )
+    _add_classes(parser.add_argument_group('classes'))
+    _add_model(parser.add_argument_group('model'))
+    _add_settings(parser.add_argument_group('settings'))
+
+
+def _add_classes(group: argparse._ArgumentGroup) -> None:
+    text = group.add_mutually_exclusive_group(required=True)
+    text.add_argument(
+        '--classes',
+        metavar='TEXT',
+        help='classes separated by ";", synonyms by ",", in English; a first '
+        'class "background" becomes the background row',
+    )
+    text.add_argument(
+        '--classes-file',
+        type=Path,
+        metavar='FILE',
+        help='text file with the same; a class a line works too',
+    )
+    group.add_argument(
+        '--background',
+        metavar='TEXT',
+        help='prompts of a background row (label 0), separated by ","; "" '
+        'for one that only the threshold fills',
+    )
+
+
+def _add_model(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--model',
+        default=DEFAULT_NAME,
+        metavar='NAME',
+        help=f'one of {", ".join(MODEL_NAMES)} (default: %(default)s)',
+    )
+    group.add_argument(
+        '--weights',
+        type=Path,
+        metavar='FILE',
+        help="file with the model's weights",
+    )
+    group.add_argument(
+        '--download',
+        action='store_true',
+        help='download weights that are not on this machine',
+    )
+    group.add_argument(
+        '--device',
+        default='auto',
+        help='auto, cpu, cuda, cuda:1, mps or xpu (default: %(default)s)',
+    )
+    group.add_argument(
+        '--precision',
+        default='auto',
+        choices=_PRECISIONS,
+        help='(default: %(default)s)',
+    )
+
+
+def _add_settings(group: argparse._ArgumentGroup) -> None:
+    usual = Settings()
+    group.add_argument(
+        '--detail',
+        type=_detail,
+        default=usual.detail,
+        metavar='PIXELS|full',
+        help='short side that the image is resized to (default: %(default)s)',
+    )
+    group.add_argument(
+        '--window',
+        type=int,
+        metavar='N',
+        help="side of the sliding window, 0 for none (default: the model's)",
+    )
+    group.add_argument(
+        '--stride',
+        type=int,
+        metavar='N',
+        help='step of the sliding window (default: half of it)',
+    )
+    group.add_argument(
+        '--threshold',
+        type=float,
+        default=usual.threshold,
+        metavar='P',
+        help='probability, 0 to 1, below which a pixel is background '
+        '(default: %(default)s)',
+    )
+    for name, choices, text in (
+        ('refine', get_args(Refinement), 'sharpen the borders'),
+        ('strategy', get_args(Strategy), 'attention of the last block'),
+        ('architecture', get_args(Architecture), 'the last block'),
+        ('resampling', get_args(Resampling), 'how the image is made smaller'),
+    ):
+        group.add_argument(
+            f'--{name}',
+            choices=choices,
+            default=getattr(usual, name),
+            help=f'{text} (default: %(default)s)',
+        )
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--screenshot',
+        type=Path,
+        metavar='FILE',
+        help='save a picture as FILE (.png) and end; without a display '
+        'naclip-demo.png is written',
+    )
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace a FILE that is there',
+    )
+    parser.add_argument(
+        '--headless', action='store_true', help='open no window'
+    )
+
+
+def _detail(text: str) -> int | None:
+    if text.casefold() == 'full':
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is neither a number of pixels nor "full"'
+        ) from None

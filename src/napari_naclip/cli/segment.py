@@ -1,0 +1,260 @@
+"""``napari-naclip segment``: images and words in, label files out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_naclip.cli.console import (
+    ProgressBar,
+    format_shares,
+    print_error,
+    print_note,
+)
+from napari_naclip.engine.errors import InputError, NaclipError, StorageError
+from napari_naclip.engine.registry import DEMO_NAME, find_model
+from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.io.atomic import check_target
+from napari_naclip.io.folders import text_cache_folder
+from napari_naclip.io.images import check_image_file, read_image
+from napari_naclip.io.labels import (
+    check_palette,
+    check_suffix,
+    class_shares,
+    recipe_path,
+    write_result,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    import numpy.typing as npt
+
+    from napari_naclip.engine.models import Model
+
+#: Largest file of classes that is read; more is a mistake.
+_MAX_CLASSES_FILE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An image and where its labels go."""
+
+    image: Path
+    output: Path
+
+
+def run_segment(arguments: argparse.Namespace) -> int:
+    """Segment images and return the exit status.
+
+    Everything that can be wrong without a model is found before one is
+    loaded. An image that fails does not keep the others from their labels.
+    """
+    classes = _read_classes(arguments)
+    settings = _make_settings(arguments)
+    _check_model(arguments)
+    jobs = plan_jobs(arguments.images, arguments.output)
+    for job in jobs:
+        check_palette(job.output, classes)
+    ready = [
+        job for job in jobs if _is_ready(job, overwrite=arguments.overwrite)
+    ]
+    model: Model | None = None
+    failures = len(jobs) - len(ready)
+    for job in ready:
+        try:
+            picture = read_image(job.image)
+        except NaclipError as error:
+            _print_failure(job, error)
+            failures += 1
+            continue
+        if model is None:
+            # After the first image: a single broken one costs no loading.
+            model = _load(arguments, classes, settings)
+        try:
+            _segment_one(job, picture, classes, model, settings, arguments)
+        except NaclipError as error:
+            _print_failure(job, error)
+            failures += 1
+    return 1 if failures else 0
+
+
+def plan_jobs(images: list[Path], output: str) -> list[Job]:
+    """Return where the labels of each image go.
+
+    Parameters
+    ----------
+    images : list of Path
+    output : str
+        As typed: a separator at its end makes it a folder.
+
+    Raises
+    ------
+    InputError
+        If two outputs have one name, an output is one of the images, or the
+        suffix is none of a label file.
+    StorageError
+        If a folder is needed and cannot be made.
+    """
+    target = Path(output)
+    separators = tuple(filter(None, (os.sep, os.altsep)))
+    is_folder = (
+        len(images) > 1 or output.endswith(separators) or target.is_dir()
+    )
+    if is_folder:
+        jobs = [Job(path, target / f'{path.stem}.tif') for path in images]
+    else:
+        check_suffix(target)
+        jobs = [Job(images[0], target)]
+    _check_names(jobs)
+    if is_folder:
+        _make_folder(target)
+    return jobs
+
+
+def _check_names(jobs: list[Job]) -> None:
+    taken: dict[str, Path] = {}
+    for job in jobs:
+        # Upper and lower case are one name on many disks.
+        key = os.path.normcase(job.output.name).casefold()
+        if key in taken:
+            raise InputError(
+                f'{taken[key]} and {job.image} would both become '
+                f'{job.output}. Rename one, or run them one by one.'
+            )
+        taken[key] = job.image
+    written = {
+        os.path.realpath(path)
+        for job in jobs
+        for path in (job.output, recipe_path(job.output))
+    }
+    for job in jobs:
+        if os.path.realpath(job.image) in written:
+            raise InputError(
+                f'The labels would replace the image {job.image}. Choose '
+                'another output.'
+            )
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    check_target(folder)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f'The folder {folder} cannot be made: {error.strerror or error}. '
+            'Choose another.'
+        ) from error
+
+
+def _read_classes(arguments: argparse.Namespace) -> ClassList:
+    text = arguments.classes
+    if arguments.classes_file is not None:
+        text = _read_text(arguments.classes_file)
+    return ClassList.from_text(text, background=arguments.background)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MAX_CLASSES_FILE:
+            raise InputError(
+                f'{path} is too large for a list of classes. Check the name.'
+            )
+        return path.read_text(encoding='utf-8-sig')
+    except OSError as error:
+        raise StorageError(
+            f'The classes in {path} cannot be read: '
+            f'{error.strerror or error}. Check the name.'
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f'{path} is no text in UTF-8, which a list of classes must be. '
+            'Save it again as plain text.'
+        ) from error
+
+
+def _make_settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
+        strategy=arguments.strategy,
+        architecture=arguments.architecture,
+        detail=arguments.detail,
+        window=arguments.window,
+        stride=arguments.stride,
+        threshold=arguments.threshold,
+        refine=arguments.refine,
+        resampling=arguments.resampling,
+    )
+
+
+def _check_model(arguments: argparse.Namespace) -> None:
+    if arguments.model != DEMO_NAME:
+        find_model(arguments.model)
+    elif arguments.weights is not None:
+        raise InputError(
+            'The demo model has its own weights. Leave out --weights, or '
+            'name the model that they belong to with --model.'
+        )
+
+
+def _is_ready(job: Job, *, overwrite: bool) -> bool:
+    """Return whether a job can start; print why not."""
+    try:
+        check_image_file(job.image)
+        for path in (job.output, recipe_path(job.output)):
+            check_target(path, overwrite=overwrite)
+    except NaclipError as error:
+        _print_failure(job, error)
+        return False
+    return True
+
+
+def _load(
+    arguments: argparse.Namespace, classes: ClassList, settings: Settings
+) -> Model:
+    with ProgressBar(arguments.progress) as bar:
+        # Here and not above: these import torch, which takes seconds.
+        from napari_naclip.engine.models import load_model
+        from napari_naclip.engine.segmenter import check_threshold
+
+        check_threshold(classes, settings)
+        return load_model(
+            arguments.model,
+            weights=arguments.weights,
+            device=arguments.device,
+            precision=arguments.precision,
+            download=arguments.download,
+            cache_folder=text_cache_folder(),
+            progress=bar,
+        )
+
+
+def _segment_one(
+    job: Job,
+    picture: npt.NDArray[Any],
+    classes: ClassList,
+    model: Model,
+    settings: Settings,
+    arguments: argparse.Namespace,
+) -> None:
+    from napari_naclip.engine.segment import segment
+
+    with ProgressBar(arguments.progress, job.image.name) as bar:
+        result = segment(
+            picture, classes, model=model, settings=settings, progress=bar
+        )
+    write_result(job.output, result, overwrite=arguments.overwrite)
+    for notice in result.notices:
+        print_note(notice)
+    print(f'{job.output}: {format_shares(class_shares(result))}', flush=True)
+
+
+def _print_failure(job: Job, error: NaclipError) -> None:
+    text = str(error)
+    # What the engine says knows no file.
+    is_named = str(job.image) in text or str(job.output) in text
+    is_named = is_named or str(recipe_path(job.output)) in text
+    print_error(text if is_named else f'{job.image}: {text}')

@@ -1,0 +1,214 @@
+"""From scores to labels, against plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import interpolate, normalize
+
+from napari_naclip.engine import classify
+from napari_naclip.engine.classify import Features, Projection, decide
+from napari_naclip.engine.segmenter import run_to_end
+from napari_naclip.engine.types import ClassList
+from napari_naclip.engine.windows import plan_windows
+
+CLASSES = ClassList.from_text('background, wall; sky; tree, bush, leaf')
+
+
+def make_features(
+    size: tuple[int, int] = (50, 41), seen: tuple[int, int] = (24, 20)
+) -> Features:
+    generator = torch.Generator().manual_seed(0)
+    plan = plan_windows(*seen, window=12, stride=5)
+    tokens = torch.randn(len(plan), 3, 2, 8, generator=generator)
+    guide = torch.randn(3, *seen, generator=generator)
+    return Features(normalize(tokens, dim=-1), plan, size, guide)
+
+
+def make_queries(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return normalize(torch.randn(count, 8, generator=generator), dim=-1)
+
+
+def plain_decision(
+    cosines: np.ndarray,
+    owners: list[int],
+    values: list[int],
+    scale: float,
+    threshold: float,
+) -> tuple[int, float, np.ndarray]:
+    """Return label, confidence and probabilities of one pixel."""
+    weights = np.exp(scale * (cosines - cosines.max()))
+    weights /= weights.sum()
+    best = np.zeros(len(values))
+    for owner, weight in zip(owners, weights, strict=True):
+        best[owner] = max(best[owner], weight)
+    label = values[int(best.argmax())]
+    if best.max() < threshold:
+        label = 0
+    shares = best / best.sum()
+    return label, shares.max(), shares
+
+
+@pytest.mark.parametrize('threshold', [0.0, 0.3, 0.5])
+@given(
+    cosines=st.lists(
+        st.integers(-1000, 1000), min_size=6, max_size=6, unique=True
+    )
+)
+def test_the_decision_is_the_published_one(
+    threshold: float, cosines: list[int]
+) -> None:
+    logits = np.array(cosines) / 10000
+    label, confidence, shares = plain_decision(
+        logits, [0, 0, 1, 2, 2, 2], [0, 1, 2], 40, threshold
+    )
+    decision = decide(
+        torch.from_numpy(logits).float()[:, None, None],
+        CLASSES,
+        logit_scale=40,
+        threshold=threshold,
+    )
+    assert decision.labels.tolist() == [[label]]
+    assert decision.confidence[0, 0] == pytest.approx(confidence, abs=1e-5)
+    np.testing.assert_allclose(
+        decision.probabilities[:, 0, 0], shares, atol=1e-5
+    )
+
+
+def test_the_threshold_comes_before_renormalizing() -> None:
+    # Six equal queries: 1/6 each, but 1/3 a class once divided by the sum.
+    labels = [
+        decide(
+            torch.zeros(6, 1, 1), CLASSES, logit_scale=40, threshold=threshold
+        ).labels.item()
+        for threshold in (0.16, 0.17)
+    ]
+    assert labels == [0, 0]
+    classes = ClassList.from_text('sky; tree', background='')
+    cosines = torch.tensor([0.0, 0.01])[:, None, None]
+    labels = [
+        decide(
+            cosines.clone(), classes, logit_scale=40, threshold=threshold
+        ).labels.item()
+        for threshold in (0.59, 0.6)
+    ]
+    assert labels == [2, 0]  # sigmoid(0.4) = 0.599
+
+
+def test_a_class_counts_by_its_best_synonym_not_their_sum() -> None:
+    classes = ClassList.from_text('sky; tree, bush')
+    cosines = torch.tensor([0.1, 0.09, 0.09])[:, None, None]
+    decision = decide(cosines, classes, logit_scale=40, threshold=0)
+    assert decision.labels.item() == 1
+
+
+def test_labels_are_values_not_places() -> None:
+    classes = ClassList.from_text('sky; tree', background='')
+    cosines = torch.tensor([[1.0, 0.0], [0.0, 1.0]])[:, None]
+    decision = decide(cosines, classes, logit_scale=40, threshold=0)
+    assert decision.labels.tolist() == [[1, 2]]
+    assert decision.labels.dtype == np.uint8
+
+
+def test_one_class_covers_everything() -> None:
+    classes = ClassList.from_text('sky')
+    decision = decide(
+        torch.full((1, 2, 2), -0.5), classes, logit_scale=40, threshold=0
+    )
+    assert (decision.labels == 1).all()
+    assert (decision.confidence == 1).all()
+
+
+def test_scores_lie_as_the_windows_do() -> None:
+    features = make_features()
+    queries = make_queries(4)
+    scores = classify.token_scores(features, queries)
+    plan = features.plan
+    assert scores.shape == (4, 3 * len(plan.tops), 2 * len(plan.lefts))
+    for index, (top, left) in enumerate(plan.corners):
+        i, j = plan.tops.index(top), plan.lefts.index(left)
+        place = scores[:, 3 * i : 3 * i + 3, 2 * j : 2 * j + 2]
+        expected = torch.einsum('yxd,qd->qyx', features.tokens[index], queries)
+        torch.testing.assert_close(place, expected)
+
+
+def test_maps_are_the_published_mean_resized() -> None:
+    features = make_features()
+    plan, queries = features.plan, make_queries(4)
+    total = torch.zeros(4, plan.height, plan.width)
+    count = torch.zeros(plan.height, plan.width)
+    window = (plan.window_height, plan.window_width)
+    for tokens, (top, left) in zip(features.tokens, plan.corners, strict=True):
+        grid = torch.einsum('yxd,qd->qyx', tokens, queries)[None]
+        place = (
+            slice(top, top + window[0]),
+            slice(left, left + window[1]),
+        )
+        total[:, *place] += interpolate(grid, window, mode='bilinear')[0]
+        count[place] += 1
+    mean = (total / count)[None]
+    expected = interpolate(mean, features.size, mode='bilinear')[0]
+    scores = classify.token_scores(features, queries)
+    maps = Projection(features).maps(scores, slice(0, 50))
+    torch.testing.assert_close(maps, expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize('size', [(24, 20), (50, 41), (24, 41), (11, 9)])
+def test_the_guide_is_resized_bilinearly(size: tuple[int, int]) -> None:
+    features = make_features(size)
+    # In float32 torch rounds the coordinates as well.
+    exact = features.guide[None].double()
+    expected = interpolate(exact, size, mode='bilinear')[0].float()
+    guide = Projection(features).guide(slice(0, size[0]))
+    torch.testing.assert_close(guide, expected, atol=1e-6, rtol=0)
+
+
+def test_bands_are_the_whole() -> None:
+    features = make_features()
+    scores = classify.token_scores(features, make_queries(4))
+    projection = Projection(features)
+    bands = [
+        projection.maps(scores, slice(top, min(top + 13, 50)))
+        for top in range(0, 50, 13)
+    ]
+    whole = projection.maps(scores, slice(0, 50))
+    torch.testing.assert_close(
+        torch.cat(bands, dim=1), whole, atol=1e-6, rtol=0
+    )
+
+
+def test_refined_bands_are_the_whole() -> None:
+    features = make_features()
+    scores = classify.token_scores(features, make_queries(4))
+    projection = Projection(features)
+
+    def refined(top: int, bottom: int) -> torch.Tensor:
+        return run_to_end(
+            classify.refined_band(
+                projection,
+                scores,
+                slice(top, bottom),
+                50,
+                steps=3,
+                dilations=(1, 3),
+            )
+        )
+
+    bands = [refined(0, 17), refined(17, 20), refined(20, 50)]
+    torch.testing.assert_close(
+        torch.cat(bands, dim=1), refined(0, 50), atol=1e-6, rtol=0
+    )
+
+
+def test_a_band_fits_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    features = make_features((5000, 1000))
+    rows = classify.band_height(features, 10, 10, (8, 16))
+    monkeypatch.setattr(classify, 'BAND_BYTES', classify.BAND_BYTES // 2)
+    fewer = classify.band_height(features, 10, 10, (8, 16))
+    assert 32 <= fewer < rows
+    monkeypatch.setattr(classify, 'BAND_BYTES', 1)
+    assert classify.band_height(features, 10, 10, (8, 16)) == 32
