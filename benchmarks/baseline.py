@@ -93,10 +93,7 @@ def encode_queries(
 ) -> torch.Tensor:
     """Return the unit embeddings (Q, D) of queries, one after the other."""
     return torch.stack(
-        [
-            encode_query(clip, tokenizer, query, templates)
-            for query in queries
-        ]
+        [encode_query(clip, tokenizer, query, templates) for query in queries]
     )
 
 
@@ -361,9 +358,7 @@ def refine(
     """Return maps (C, H, W) after PAMR, guided by a picture (3, H, W)."""
     weights = affinities(guide, dilations, by_convolution=by_convolution)
     for _ in range(steps):
-        copies = shifted_copies(
-            maps, dilations, by_convolution=by_convolution
-        )
+        copies = shifted_copies(maps, dilations, by_convolution=by_convolution)
         maps = (copies * weights).sum(dim=1)
     return maps
 

@@ -55,7 +55,9 @@ def lab(color: str, eye: str) -> np.ndarray:
     f = np.where(
         xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29
     )
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+    return np.array(
+        [116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])]
+    )
 
 
 @pytest.mark.parametrize('eye', EYES)

@@ -315,9 +315,7 @@ def test_a_disk_that_fills_up_on_the_way_is_told(
         run_to_end(weights.download(ENTRY))
 
 
-def test_a_cache_that_cannot_be_written_is_told(
-    hub: Hub, cache: Path
-) -> None:
+def test_a_cache_that_cannot_be_written_is_told(hub: Hub, cache: Path) -> None:
     cache.write_text('a file is in the way')
     with pytest.raises(StorageError, match='cannot be written'):
         run_to_end(weights.download(ENTRY))
@@ -336,6 +334,4 @@ def test_a_connection_lost_after_the_first_answer_is_no_missing_file(
 
 def test_a_gated_repository_is_no_missing_one() -> None:
     error = GatedRepoError.__new__(GatedRepoError)
-    assert 'accepted its terms' in str(
-        weights._explain_transfer(ENTRY, error)
-    )
+    assert 'accepted its terms' in str(weights._explain_transfer(ENTRY, error))

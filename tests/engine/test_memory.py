@@ -107,9 +107,7 @@ def expected(tiny_clip: torch.nn.Module) -> np.ndarray:
     model = load_model(
         (tiny_clip, clip_tokenizer()), device='cpu', precision='float32'
     )
-    return segment(
-        IMAGE, 'sky; tree', model=model, settings=SETTINGS
-    ).labels
+    return segment(IMAGE, 'sky; tree', model=model, settings=SETTINGS).labels
 
 
 @pytest.mark.parametrize('error', ERRORS.values(), ids=ERRORS)

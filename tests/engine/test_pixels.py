@@ -19,9 +19,19 @@ from napari_naclip.engine.pixels import (
     working_size,
 )
 
-REAL_DTYPES = (
-    'uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64'
-).split()
+REAL_DTYPES = [
+    'uint8',
+    'uint16',
+    'uint32',
+    'uint64',
+    'int8',
+    'int16',
+    'int32',
+    'int64',
+    'float16',
+    'float32',
+    'float64',
+]
 RAMP = np.array([[0, 50, 100]])
 
 

@@ -199,9 +199,7 @@ def test_a_stride_beyond_the_model_s_window_is_refused(
     tiny_model: Model, image: np.ndarray
 ) -> None:
     with pytest.raises(InputError, match='stride 40 is larger than'):
-        segment(
-            image, CLASSES, model=tiny_model, settings=Settings(stride=40)
-        )
+        segment(image, CLASSES, model=tiny_model, settings=Settings(stride=40))
 
 
 def test_two_pixels_are_enough(tiny_model: Model) -> None:

@@ -93,11 +93,15 @@ def test_braces_in_a_prompt_are_no_placeholder(tower: TextTower) -> None:
 
 def test_progress_counts_texts(tower: TextTower) -> None:
     queries = [str(i) for i in range(BATCH_SIZE)]
-    counts = [done for done, _ in embed_queries(tower, queries, ['{}', 'a {}'])]
+    counts = [
+        done for done, _ in embed_queries(tower, queries, ['{}', 'a {}'])
+    ]
     assert counts == [BATCH_SIZE, 2 * BATCH_SIZE]
 
 
-@pytest.mark.parametrize(('words', 'is_cut'), [(74, False), (75, False), (76, True), (200, True)])
+@pytest.mark.parametrize(
+    ('words', 'is_cut'), [(74, False), (75, False), (76, True), (200, True)]
+)
 def test_only_what_was_cut_is_told(
     tower: TextTower, words: int, is_cut: bool
 ) -> None:

@@ -119,7 +119,9 @@ def damage_header(path: Path) -> None:
 
 def damage_size(path: Path) -> None:
     data = path.read_bytes()
-    path.write_bytes(data.replace(b'(4,), }' + b' ' * 12, b'(9999999999999,), }'))
+    path.write_bytes(
+        data.replace(b'(4,), }' + b' ' * 12, b'(9999999999999,), }')
+    )
 
 
 def damage_noise(path: Path) -> None:

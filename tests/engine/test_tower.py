@@ -85,7 +85,12 @@ def test_the_reduced_block_has_no_residual_and_no_mlp(
 
 @pytest.mark.parametrize(
     ('size', 'grid'),
-    [((32, 32), (4, 4)), ((16, 64), (2, 8)), ((43, 8), (5, 1)), ((8, 8), (1, 1))],
+    [
+        ((32, 32), (4, 4)),
+        ((16, 64), (2, 8)),
+        ((43, 8), (5, 1)),
+        ((8, 8), (1, 1)),
+    ],
 )
 def test_other_sizes_run(
     tiny_clip: torch.nn.Module, size: tuple[int, int], grid: tuple[int, int]

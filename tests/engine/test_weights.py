@@ -55,9 +55,7 @@ def test_state_dicts_of_torch_are_read(
     tmp_path: Path, wrap: Any, new_format: bool
 ) -> None:
     path = tmp_path / 'a.pt'
-    torch.save(
-        wrap(STATE), path, _use_new_zipfile_serialization=new_format
-    )
+    torch.save(wrap(STATE), path, _use_new_zipfile_serialization=new_format)
     assert_is_state(read_state(path))
 
 
@@ -89,7 +87,7 @@ def test_a_cut_file_is_told(tmp_path: Path, share: float) -> None:
     path = tmp_path / 'a.pt'
     content = write_torch(path)
     path.write_bytes(content[: int(share * len(content)) + 1])
-    with pytest.raises(WeightsError, match='Download|Convert'):
+    with pytest.raises(WeightsError, match=r'Download|Convert'):
         read_state(path)
     path = tmp_path / 'a.safetensors'
     save_file(STATE, path)
@@ -174,7 +172,7 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path, form: str) -> None:
         torch.save(
             content, path, _use_new_zipfile_serialization=form == 'torch'
         )
-    with pytest.raises(WeightsError, match='could run code|cut or not'):
+    with pytest.raises(WeightsError, match=r'could run code|cut or not'):
         read_state(path)
     assert not trace.exists()
     # The payload itself is real.
@@ -183,9 +181,7 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize('suffix', ['.pt', '.bin'])
-def test_a_torchscript_archive_is_refused(
-    tmp_path: Path, suffix: str
-) -> None:
+def test_a_torchscript_archive_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f'ViT-B-16{suffix}'
     with warnings.catch_warnings():
         # torch.jit is deprecated, which is one reason to refuse its files.

@@ -37,9 +37,7 @@ def cases(draw) -> Case:
     transform: dict[str, Any] = {
         'scale': draw(st.tuples(*[size] * ndim)),
         'translate': draw(st.tuples(*[number] * ndim)),
-        'units': draw(
-            st.sampled_from([None, ('um',) * ndim, ('mm',) * ndim])
-        ),
+        'units': draw(st.sampled_from([None, ('um',) * ndim, ('mm',) * ndim])),
         'axis_labels': draw(st.sampled_from([None, tuple('tzyx'[-ndim:])])),
     }
     if draw(st.booleans()):
@@ -123,9 +121,7 @@ def test_affine_is_not_shared() -> None:
     ones = np.ones((40, 40), np.uint8)
     labels = add_result(viewer, image, snapshot, segmentation(ones)).labels
     image.affine = np.eye(3)
-    np.testing.assert_allclose(
-        labels.affine.affine_matrix, np.diag([2, 3, 1])
-    )
+    np.testing.assert_allclose(labels.affine.affine_matrix, np.diag([2, 3, 1]))
 
 
 @pytest.mark.parametrize('order', [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])

@@ -55,9 +55,7 @@ def test_lazy_arrays_are_read_a_plane_at_a_time() -> None:
         read.append(at)
         return np.full((1, 8, 9), at)
 
-    data = da.map_blocks(
-        make, chunks=((1,) * 5, (8,), (9,)), dtype=np.int64
-    )
+    data = da.map_blocks(make, chunks=((1,) * 5, (8,), (9,)), dtype=np.int64)
     viewer = ViewerModel()
     image = viewer.add_image(data, contrast_limits=(0, 5))
     viewer.dims.set_point(0, 3)

@@ -200,7 +200,12 @@ def test_out_of_memory_is_told(
 
 
 def test_two_viewers_take_turns(
-    make_napari_viewer, open_widget, start_held, press, qtbot, wait_for_rest,
+    make_napari_viewer,
+    open_widget,
+    start_held,
+    press,
+    qtbot,
+    wait_for_rest,
     picture,
 ) -> None:
     first_viewer, second_viewer = make_napari_viewer(), make_napari_viewer()
@@ -225,8 +230,13 @@ def test_two_viewers_take_turns(
 
 @pytest.mark.parametrize('when', ['before', 'after'])
 def test_new_run_after_abandoned_one(
-    make_napari_viewer, open_widget, start_held, qtbot, wait_for_rest,
-    when, picture,
+    make_napari_viewer,
+    open_widget,
+    start_held,
+    qtbot,
+    wait_for_rest,
+    when,
+    picture,
 ) -> None:
     """A late result of a run that was given up is no result of the next."""
     viewer = make_napari_viewer()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from napari_naclip.cli.console import print_error
 from napari_naclip.cli.parser import make_parser
-from napari_naclip.engine.errors import NaclipError
+from napari_naclip.engine.errors import NaclipError, WeightsMissingError
 
 if TYPE_CHECKING:
     import argparse
@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 warnings.simplefilter('ignore')
             status = _run(arguments)
         sys.stdout.flush()
+    except WeightsMissingError as error:
+        print_error(f'{error} (--download, --weights FILE or --model demo)')
     except NaclipError as error:
         print_error(str(error))
     except KeyboardInterrupt:

@@ -14,8 +14,8 @@ from napari_naclip.cli.console import (
     print_note,
 )
 from napari_naclip.engine.errors import InputError, NaclipError, StorageError
-from napari_naclip.engine.registry import DEMO_NAME, find_model
-from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.engine.registry import check_choice
+from napari_naclip.engine.types import ClassList, Settings, check_threshold
 from napari_naclip.io.atomic import check_target
 from napari_naclip.io.folders import text_cache_folder
 from napari_naclip.io.images import check_image_file, read_image
@@ -54,7 +54,8 @@ def run_segment(arguments: argparse.Namespace) -> int:
     """
     classes = _read_classes(arguments)
     settings = _make_settings(arguments)
-    _check_model(arguments)
+    check_threshold(classes, settings)
+    check_choice(arguments.model, has_weights=arguments.weights is not None)
     jobs = plan_jobs(arguments.images, arguments.output)
     for job in jobs:
         check_palette(job.output, classes)
@@ -72,7 +73,7 @@ def run_segment(arguments: argparse.Namespace) -> int:
             continue
         if model is None:
             # After the first image: a single broken one costs no loading.
-            model = _load(arguments, classes, settings)
+            model = _load(arguments)
         try:
             _segment_one(job, picture, classes, model, settings, arguments)
         except NaclipError as error:
@@ -190,16 +191,6 @@ def _make_settings(arguments: argparse.Namespace) -> Settings:
     )
 
 
-def _check_model(arguments: argparse.Namespace) -> None:
-    if arguments.model != DEMO_NAME:
-        find_model(arguments.model)
-    elif arguments.weights is not None:
-        raise InputError(
-            'The demo model has its own weights. Leave out --weights, or '
-            'name the model that they belong to with --model.'
-        )
-
-
 def _is_ready(job: Job, *, overwrite: bool) -> bool:
     """Return whether a job can start; print why not."""
     try:
@@ -212,15 +203,11 @@ def _is_ready(job: Job, *, overwrite: bool) -> bool:
     return True
 
 
-def _load(
-    arguments: argparse.Namespace, classes: ClassList, settings: Settings
-) -> Model:
+def _load(arguments: argparse.Namespace) -> Model:
     with ProgressBar(arguments.progress) as bar:
-        # Here and not above: these import torch, which takes seconds.
+        # Here and not above: this imports torch, which takes seconds.
         from napari_naclip.engine.models import load_model
-        from napari_naclip.engine.segmenter import check_threshold
 
-        check_threshold(classes, settings)
         return load_model(
             arguments.model,
             weights=arguments.weights,

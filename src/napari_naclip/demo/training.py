@@ -1,6 +1,6 @@
 """Train the demo model: scenes and captions in, one small checkpoint out.
 
-Run as ``python -m napari_naclip.demo.training --seed 0 --steps 3000
+Run as ``python -m napari_naclip.demo.training --seed 0 --steps 5000
 --output model.safetensors``; a ``config.json`` is written beside it. Needs
 no files and no network. The same seed on the same machine gives the same
 weights; other machines round differently.
@@ -81,7 +81,7 @@ class TrainingSettings:
     """
 
     seed: int = 0
-    steps: int = 3000
+    steps: int = 5000
     scenes: int = 50_000
     batch: int = 128
     image_size: int = 64

@@ -6,6 +6,7 @@ lists cards that its build cannot use.
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,13 +154,15 @@ def _try_device(device: torch.device) -> str:
         ones = torch.ones(2, 2, device=device)
         is_right = bool((ones @ ones == 2).all())
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        return _explain(device, str(error).strip().split('\n')[0])
+        # torch's own text can go on for pages; the reason comes first.
+        return _explain(device, re.split(r'\n|\. ', str(error).strip())[0])
     if not is_right:
         return _explain(device, 'it gives wrong results')
     return ''
 
 
 def _explain(device: torch.device, reason: str) -> str:
+    reason = reason.rstrip('.')
     if device.type != 'cuda':
         return f'The device {device} cannot be used: {reason}.'
     if torch.version.cuda is None and torch.version.hip is None:

@@ -177,8 +177,10 @@ class Model:
             return []
         unknown = ', '.join(repr(word) for word in words)
         return [
-            (f'The {self.name} model does not know {unknown} and will guess. '
-            f'It knows only: {", ".join(sorted(self.vocabulary))}.')
+            (
+                f'The {self.name} model does not know {unknown} and will guess. '
+                f'It knows only: {", ".join(sorted(self.vocabulary))}.'
+            )
         ]
 
 
@@ -246,50 +248,90 @@ def iter_load_model(
 
     chosen, notice = choose_device(device)
     dtype = choose_precision(chosen, precision)
-    vocabulary: frozenset[str] | None = None
-    window: int | None = None
-    stride: int | None = None
-    mean: tuple[float, ...] = CLIP_MEAN
-    std: tuple[float, ...] = CLIP_STD
-    if not isinstance(name, str):
-        clip, tokenizer = name
-        label = 'in memory'
-        mean, std = load.pixel_statistics(clip) or (mean, std)
-    elif name == registry.DEMO_NAME and weights is None:
-        yield Progress('load')
-        config = demo_config()
-        clip, tokenizer = load.load_demo(config, demo_weights())
-        label = name
-        window, stride = config['window'], config['stride']
-        mean, std = tuple(config['mean']), tuple(config['std'])
-        vocabulary = frozenset(config['vocabulary'])
-    else:
-        entry = registry.find_model(name)
-        if weights is None:
-            path = yield from _locate(entry, download=download)
+    if isinstance(name, str):
+        registry.check_choice(name, has_weights=weights is not None)
+        if name == registry.DEMO_NAME:
+            yield Progress('load')
+            parts = _load_demo()
         else:
-            path = Path(weights).expanduser()
-        yield Progress('load')
-        clip, tokenizer = load.load_file(entry.arch, path)
-        label = entry.name
-        window, stride = entry.window, entry.stride
-        mean, std = load.tag_statistics(entry.arch, entry.tag)
-    tower, text = load.make_towers(clip, tokenizer, device=chosen, dtype=dtype)
+            parts = yield from _load_registered(name, weights, download)
+    else:
+        clip, tokenizer = name
+        statistics = load.pixel_statistics(clip) or (CLIP_MEAN, CLIP_STD)
+        parts = _Parts('in memory', clip, tokenizer, *statistics)
+    tower, text = load.make_towers(
+        parts.clip, parts.tokenizer, device=chosen, dtype=dtype
+    )
     native = min(tower.native_size)
     return Model(
-        name=label,
+        name=parts.name,
         tower=tower,
         text=text,
-        mean=mean,
-        std=std,
-        window=window or native,
-        stride=stride or max(1, native // 2),
-        fingerprint=load.fingerprint(clip),
+        mean=parts.mean,
+        std=parts.std,
+        window=parts.window or native,
+        stride=parts.stride or max(1, native // 2),
+        fingerprint=load.fingerprint(parts.clip),
         device=chosen,
         dtype=dtype,
-        vocabulary=vocabulary,
+        vocabulary=parts.vocabulary,
         device_notice=notice,
         cache=TextCache(cache_folder),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """A model as it comes from its source, before it is put anywhere."""
+
+    name: str
+    clip: torch.nn.Module
+    tokenizer: Tokenizer
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    window: int | None = None
+    stride: int | None = None
+    vocabulary: frozenset[str] | None = None
+
+
+def _load_demo() -> _Parts:
+    from napari_naclip.engine.clip import load
+
+    config = demo_config()
+    clip, tokenizer = load.load_demo(config, demo_weights())
+    return _Parts(
+        registry.DEMO_NAME,
+        clip,
+        tokenizer,
+        mean=tuple(config['mean']),
+        std=tuple(config['std']),
+        window=config['window'],
+        stride=config['stride'],
+        vocabulary=frozenset(config['vocabulary']),
+    )
+
+
+def _load_registered(
+    name: str, weights: str | Path | None, download: bool
+) -> Generator[Progress, None, _Parts]:
+    from napari_naclip.engine.clip import load
+
+    entry = registry.find_model(name)
+    if weights is None:
+        path = yield from _locate(entry, download=download)
+    else:
+        path = Path(weights).expanduser()
+    yield Progress('load')
+    clip, tokenizer = load.load_file(entry.arch, path)
+    mean, std = load.tag_statistics(entry.arch, entry.tag)
+    return _Parts(
+        entry.name,
+        clip,
+        tokenizer,
+        mean,
+        std,
+        window=entry.window,
+        stride=entry.stride,
     )
 
 
@@ -305,8 +347,8 @@ def _locate(
         size = entry.download_size
         raise WeightsMissingError(
             f'The weights of {entry.name} are not on this machine. Allow '
-            f'the download (about {size / 1e6:.0f} MB, --download), choose '
-            'a file (--weights), or use the demo model (--model demo).',
+            f'the download (about {size / 1e6:.0f} MB), choose a file of '
+            'weights, or use the demo model.',
             model=entry.name,
             size=size,
         )

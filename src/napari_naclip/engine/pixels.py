@@ -75,7 +75,7 @@ def to_rgb(
         np.nan_to_num(shares, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
         values = (np.clip(shares, 0, 1) * 255).astype(np.float32)
     if gamma != 1:
-        values = 255 * (values / 255) ** np.float32(gamma)
+        values = (255 * (values / 255) ** gamma).astype(np.float32)
     if array.ndim == 3 and array.shape[2] == 4:
         values = values * _opacity(array[..., 3:])
     if values.shape[2] == 1:

@@ -69,6 +69,17 @@ REGISTRY: Final = _read_registry()
 MODEL_NAMES: Final = (*REGISTRY, DEMO_NAME)
 
 
+def check_choice(name: str, *, has_weights: bool) -> None:
+    """Raise ``ModelError`` if a name, or weights for it, cannot be meant."""
+    if name != DEMO_NAME:
+        find_model(name)
+    elif has_weights:
+        raise ModelError(
+            'The demo model has its own weights. Leave out the file, or name '
+            'the model that it belongs to.'
+        )
+
+
 def find_model(name: str) -> RegistryEntry:
     """Return the registry's entry of a name.
 

@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING
 
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.registry import DEFAULT_NAME
-from napari_naclip.engine.segmenter import (
-    Segmenter,
-    check_threshold,
-    run_to_end,
-)
-from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.engine.segmenter import Segmenter, run_to_end
+from napari_naclip.engine.types import ClassList, Settings, check_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -29,6 +29,7 @@ from napari_naclip.engine.types import (
     Progress,
     Segmentation,
     Settings,
+    check_threshold,
 )
 from napari_naclip.engine.windows import plan_windows
 
@@ -375,15 +376,6 @@ def _reported(
     except StopIteration as stop:
         maps: torch.Tensor = stop.value
         return maps
-
-
-def check_threshold(classes: ClassList, settings: Settings) -> None:
-    """Raise ``InputError`` if a threshold has no row to send pixels to."""
-    if settings.threshold > 0 and classes.background is None:
-        raise InputError(
-            'A threshold needs a background row, which takes the pixels '
-            'below it. Add one, or set the threshold to 0.'
-        )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -6,7 +6,6 @@ unless it was asked for. No pickle is ever run.
 
 from __future__ import annotations
 
-import os
 import pickle
 import queue
 import shutil
@@ -16,11 +15,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# The hub's library reads this once, when it is first imported.
-os.environ.setdefault('HF_HUB_DISABLE_TELEMETRY', '1')
-
 import huggingface_hub
 import torch
+from huggingface_hub import constants
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -150,7 +147,7 @@ def _ask_size(entry: RegistryEntry) -> int:
 
 
 def _check_room(size: int, entry: RegistryEntry) -> None:
-    folder = Path(huggingface_hub.constants.HF_HUB_CACHE)
+    folder = Path(constants.HF_HUB_CACHE)
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     free = shutil.disk_usage(existing).free
     if free < size * _SPACE_RESERVE:
@@ -285,6 +282,6 @@ def _is_torchscript(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
     return any(name.endswith('/constants.pkl') for name in names)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_naclip.engine.classes import BACKGROUND_VALUE, ClassList
 from napari_naclip.engine.errors import OutOfMemoryError
-from napari_naclip.engine.types import BACKGROUND_VALUE, ClassList
 from napari_naclip.layers.geometry import matching_transform
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
-    from napari_naclip.engine.types import Segmentation, TextClass
+    from napari_naclip.engine.classes import TextClass
+    from napari_naclip.engine.types import Segmentation
     from napari_naclip.layers.read import PlaneSnapshot
 
 #: Key of the recipe in a layer's metadata.
