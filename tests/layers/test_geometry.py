@@ -32,8 +32,8 @@ class Case:
 @st.composite
 def cases(draw) -> Case:
     ndim = draw(st.integers(2, 4))
-    number = st.floats(-50, 50)
-    size = st.floats(0.1, 20)
+    number = st.floats(-50, 50, width=16)
+    size = st.floats(0.125, 20, width=16)
     transform: dict[str, Any] = {
         'scale': draw(st.tuples(*[size] * ndim)),
         'translate': draw(st.tuples(*[number] * ndim)),
@@ -44,7 +44,10 @@ def cases(draw) -> Case:
         if ndim == 2:
             transform['rotate'] = draw(st.floats(-180, 180))
         count = ndim * (ndim - 1) // 2
-        transform['shear'] = draw(st.tuples(*[st.floats(-0.5, 0.5)] * count))
+        shears = st.floats(-0.5, 0.5, width=16)
+        # Of the displayed axes: with a slider's axis the middle of the stack
+        # may be empty, as test_read.py shows.
+        transform['shear'] = (0.0,) * (count - 1) + (draw(shears),)
     if draw(st.booleans()):
         affine = np.eye(ndim + 1)
         affine[:ndim, ndim] = draw(st.tuples(*[number] * ndim))

@@ -117,3 +117,22 @@ def test_axes_that_the_layer_does_not_have_are_refused() -> None:
     viewer.dims.order = (1, 0, 2)
     with pytest.raises(InputError, match='order of the axes'):
         take_snapshot(image, viewer, Settings())
+
+
+@pytest.mark.filterwarnings('ignore:Non-orthogonal slicing')
+def test_plane_of_a_sheared_stack_is_napari_s() -> None:
+    data = np.arange(6)[:, None, None] * np.ones((6, 30, 30))
+    viewer = ViewerModel()
+    image = viewer.add_image(
+        data, shear=(0.6, 0.3, 0.2), scale=(2, 1, 1), translate=(1, 5, 9)
+    )
+    seen = 0
+    for step in range(int(viewer.dims.nsteps[0])):
+        viewer.dims.set_current_step(0, step)
+        try:
+            plane = take_snapshot(image, viewer, Settings()).read()
+        except InputError:
+            continue
+        seen += 1
+        np.testing.assert_array_equal(plane, image._slice.image.raw)
+    assert seen > 3

@@ -77,4 +77,4 @@ def plan_windows(
 def _starts(length: int, window: int, stride: int) -> tuple[int, ...]:
     count = max(length - window + stride - 1, 0) // stride + 1
     last = max(length - window, 0)
-    return tuple(index * stride for index in range(count))
+    return tuple(min(index * stride, last) for index in range(count))

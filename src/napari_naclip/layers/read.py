@@ -123,7 +123,7 @@ def take_snapshot(
     )
     data = layer.data[level] if layer.multiscale else layer.data
     shape = tuple(data.shape[:-1] if layer.rgb else data.shape)
-    position = _data_position(layer, viewer)
+    position = _data_position(layer, viewer, displayed)
     index: list[int | slice] = []
     for axis, length in enumerate(shape):
         if axis in displayed:
@@ -166,9 +166,9 @@ def _choose_level(
 
 
 def _data_position(
-    layer: Image, viewer: ViewerModel
+    layer: Image, viewer: ViewerModel, displayed: list[int]
 ) -> npt.NDArray[np.float64]:
-    """Return the viewer's position in pixels of the layer's full size."""
+    """Return the sliders' position in pixels of the layer's full size."""
     point = np.asarray(viewer.dims.point[-layer.ndim :], dtype=float)
     units = getattr(viewer.layers, 'units', None)
     if units is not None:
@@ -181,4 +181,13 @@ def _data_position(
                 )
             ]
         )
-    return np.asarray(layer.world_to_data(point), dtype=float)
+    # Like napari itself: where a shear or rotation joins a slider's axis with
+    # a displayed one, only its part among the sliders' axes counts.
+    origin = np.asarray(layer.world_to_data(np.zeros(layer.ndim)))
+    linear = np.stack(
+        [layer.world_to_data(axis) - origin for axis in np.eye(layer.ndim)],
+        axis=1,
+    )
+    linear[:, displayed] = 0
+    position: npt.NDArray[np.float64] = linear @ point + origin
+    return position
