@@ -175,6 +175,16 @@ def test_working_sizes(
     assert working_size(*size, detail=336, max_side=2048) == expected
 
 
+@pytest.mark.parametrize(
+    ('size', 'expected'), [((2, 5), (5, 13)), ((5, 2), (13, 5))]
+)
+def test_half_a_pixel_is_rounded_up(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    # 12.5, which rounding to even would make 12.
+    assert working_size(*size, detail=5, max_side=2048) == expected
+
+
 def test_no_detail_keeps_the_size() -> None:
     assert working_size(5000, 3, detail=None, max_side=2048) == (5000, 3)
 
@@ -185,7 +195,7 @@ def random_picture(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize('resampling', ['auto', 'published'])
-@pytest.mark.parametrize('size', [(5, 9), (20, 30), (13, 31)])
+@pytest.mark.parametrize('size', [(5, 9), (7, 12), (20, 30), (13, 31)])
 def test_resizing_is_bilinear(resampling: str, size: tuple[int, int]) -> None:
     picture = random_picture(10, 18)
     tensor = torch.from_numpy(picture).permute(2, 0, 1)[None]

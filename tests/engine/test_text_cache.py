@@ -177,6 +177,25 @@ def test_a_damaged_file_is_as_good_as_none(
     assert cache.get(KEY) is None
 
 
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_code_in_a_file_does_not_run(cache: TextCache, tmp_path: Path) -> None:
+    trace = tmp_path / 'it ran'
+    cache.put(KEY, ROW)
+    with the_file(cache).open('wb') as file:
+        np.save(file, np.array([Payload(trace)], object), allow_pickle=True)
+    assert cache.get(KEY) is None
+    assert not trace.exists()
+
+
 def test_a_damaged_file_is_replaced(cache: TextCache) -> None:
     cache.put(KEY, ROW)
     damage_cut(the_file(cache))

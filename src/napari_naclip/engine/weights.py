@@ -97,7 +97,7 @@ def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
 
         def update(self, n: float | None = 1) -> bool | None:
             if stop.is_set():
-                pass
+                raise _StopDownload
             messages.put(int(n or 0))
             return None
 
