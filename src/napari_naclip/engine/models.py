@@ -149,12 +149,15 @@ class Model:
                 'compare it with.'
             )
         found.extend(self._notice_unknown_words(classes))
-        longest = max(templates or IMAGENET_TEMPLATES, key=len)
+        patterns = templates or IMAGENET_TEMPLATES
         found.extend(
             f'The prompt {query[:40] + "..."!r} is longer than the model '
             'reads; its end was cut off. Shorten it.'
             for query in classes.queries
-            if self.text.is_cut(longest.replace('{}', query))
+            if any(
+                self.text.is_cut(pattern.replace('{}', query))
+                for pattern in patterns
+            )
         )
         if self.cache.problem:
             found.append(

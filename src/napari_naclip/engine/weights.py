@@ -69,9 +69,9 @@ def find_cached(entry: RegistryEntry) -> Path | None:
 def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
     """Yield progress in bytes; return the downloaded file in the cache.
 
-    The hub's own library does the transfer: it resumes what an earlier try
-    left and puts only complete files in place. Closing the generator stops
-    it.
+    The hub's own library does the transfer and puts only complete files in
+    place. Closing the generator stops it; whether a later try resumes what
+    has arrived is the library's choice.
 
     Raises
     ------
@@ -186,13 +186,12 @@ def _explain_transfer(
     ):
         return StorageError(
             f'The download cannot be written: {error.strerror}. Make room '
-            'or set HF_HOME to another folder; what is there is resumed.'
+            'or set HF_HOME to another folder.'
         )
     return NetworkError(
         f'{entry.name} could not be downloaded: '
         f'{_first_line(error) or type(error).__name__}. Check the '
-        'connection (what has arrived is kept), load the weights from a '
-        'file, or use the demo model.'
+        'connection, load the weights from a file, or use the demo model.'
     )
 
 

@@ -77,7 +77,10 @@ class TextTower:
         """Return whether a text is longer than the model reads."""
         tokenizer = self._tokenizer
         if isinstance(tokenizer, open_clip.SimpleTokenizer):
-            # And a token each for the start and the end.
+            # A token is a byte or more, so that short texts need no counting;
+            # the start and the end take a token each.
+            if len(text.encode()) + 2 <= int(tokenizer.context_length):
+                return False
             length = len(tokenizer.encode(text)) + 2
             return length > int(tokenizer.context_length)
         tokens = self._tokenizer([text])[0]
