@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_naclip.engine.errors import NaclipError
 from napari_naclip.engine.types import Progress
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 
@@ -197,8 +196,3 @@ class RunController(QObject):
         if run is self._run:
             self._run = None
             self.ended.emit(run.request, outcome)
-
-
-def is_expected(error: Exception) -> bool:
-    """Return whether an error's text is fit to be shown as it stands."""
-    return isinstance(error, NaclipError)
