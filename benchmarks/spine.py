@@ -89,9 +89,11 @@ ROWS: Final = (
     Row('text', 'text of one class, 80 prompts', 5.0),
     Row('plain', 'image, text cached', 1.2),
     Row('refined', 'image, text cached, refined', 8.0),
+    Row('refined-slices', 'the same, copies by slices', 8.0),
     Row('bfloat16', 'image, text cached, bfloat16', 3.0),
     Row('pamr-21', 'PAMR alone, 21 maps'),
     Row('pamr-56', 'PAMR alone, 56 maps'),
+    Row('pamr-56-slices', 'the same, copies by slices'),
 )
 
 
@@ -164,9 +166,11 @@ class Published:
                 self._clip, self._tokenizer, TEXT_NAME, IMAGENET_TEMPLATES
             )
         if key.startswith('pamr'):
-            return self._refine(work.maps[: _map_count(key)])
+            return self._refine(work.maps[: _map_count(key)], key)
         options = baseline.Options(
-            steps=STEPS if key == 'refined' else 0, dilations=DILATIONS
+            steps=STEPS if key.startswith('refined') else 0,
+            dilations=DILATIONS,
+            by_slices=key.endswith('slices'),
         )
         return baseline.segment(
             self._clip, work.image, work.queries, work.owners, options
@@ -180,13 +184,17 @@ class Published:
         maps = baseline.image_cosines(
             self._clip, self._picture, self._work.queries, baseline.Options()
         )
-        if key == 'refined':
-            maps = self._refine(maps)
+        if key.startswith('refined'):
+            maps = self._refine(maps, key)
         return Answer(maps, result[0].numpy())
 
-    def _refine(self, maps: torch.Tensor) -> torch.Tensor:
+    def _refine(self, maps: torch.Tensor, key: str) -> torch.Tensor:
         return baseline.refine(
-            maps, self._picture, steps=STEPS, dilations=DILATIONS
+            maps,
+            self._picture,
+            steps=STEPS,
+            dilations=DILATIONS,
+            by_slices=key.endswith('slices'),
         )
 
 
@@ -228,12 +236,12 @@ class Engine:
         scores = classify.token_scores(features, self._work.queries)
         height = features.size[0]
         maps = classify.Projection(features).maps(scores, slice(0, height))
-        if key == 'refined':
+        if key.startswith('refined'):
             maps = self._refine(maps)
         return Answer(maps, result.labels)
 
     def _segmenter(self, key: str) -> Segmenter:
-        refinement = 'fast' if key == 'refined' else 'off'
+        refinement = 'fast' if key.startswith('refined') else 'off'
         return Segmenter(
             self._model,
             Settings(refine=refinement, window=224, stride=112),
@@ -248,7 +256,7 @@ class Engine:
 
 
 def _map_count(key: str) -> int:
-    return int(key.removeprefix('pamr-'))
+    return int(key.split('-')[1])
 
 
 def load_image() -> tuple[npt.NDArray[np.uint8], str]:
@@ -312,20 +320,19 @@ def embed_all(model: Model) -> torch.Tensor:
     return run_to_end(model.embed(queries, IMAGENET_TEMPLATES))
 
 
-def time_pairs(
-    first: Callable[[], object], second: Callable[[], object], repeat: int
-) -> list[tuple[float, float]]:
-    """Return the seconds of two tasks in turn, after one round to warm up."""
-    pairs = []
-    for index in range(repeat + 1):
+def time_in_turn(
+    tasks: Sequence[Callable[[], object]], repeat: int
+) -> list[tuple[float, ...]]:
+    """Return the seconds of tasks in turn, after one round to warm up."""
+    rounds = []
+    for _ in range(repeat + 1):
         seconds = []
-        for task in (first, second):
+        for task in tasks:
             start = time.perf_counter()
             task()
             seconds.append(time.perf_counter() - start)
-        if index:
-            pairs.append((seconds[0], seconds[1]))
-    return pairs
+        rounds.append(tuple(seconds))
+    return rounds[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,14 +372,21 @@ def compare_answers(
     )
 
 
+def _equivalent(rounds: list[tuple[float, ...]], gflop: float) -> float:
+    """Return what plain products do, in GFLOP, while the first task runs."""
+    return statistics.median(each[0] * gflop / each[-1] for each in rounds)
+
+
 def measure_row(
     row: Row, first: Side, second: Side, owners: torch.Tensor, repeat: int
 ) -> dict[str, Any]:
     """Return a row's times, ratio and agreement as plain data."""
-    pairs = time_pairs(
-        lambda: first.run(row.key), lambda: second.run(row.key), repeat
+    products = matrix_rate.TowerProducts()
+    rounds = time_in_turn(
+        (lambda: first.run(row.key), lambda: second.run(row.key), products),
+        repeat,
     )
-    ratios = [slow / fast for slow, fast in pairs]
+    ratios = [slow / fast for slow, fast, _ in rounds]
     agreement = compare_answers(
         first.answer(row.key), second.answer(row.key), owners
     )
@@ -380,11 +394,12 @@ def measure_row(
         'key': row.key,
         'title': row.title,
         'target': row.target,
-        'baseline_s': statistics.median(pair[0] for pair in pairs),
-        'engine_s': statistics.median(pair[1] for pair in pairs),
+        'baseline_s': statistics.median(each[0] for each in rounds),
+        'engine_s': statistics.median(each[1] for each in rounds),
         'ratio': statistics.median(ratios),
         'ratio_least': min(ratios),
         'ratio_most': max(ratios),
+        'baseline_gflop': _equivalent(rounds, products.gflop),
         **asdict(agreement),
     }
 
@@ -467,25 +482,33 @@ def machine_facts(threads: int) -> dict[str, str]:
 
 
 def check_baseline(
-    rate: float, clip: torch.nn.Module, rows: Sequence[dict[str, Any]]
+    clip: torch.nn.Module,
+    rows: Sequence[dict[str, Any]],
+    repeat: int,
 ) -> list[dict[str, Any]]:
     """Return how the baseline stands to this machine's matrix rate.
 
-    The quotient is 1 where seconds times matrix rate is that of the
-    published code on the machine that it was measured on.
+    Its times are expressed as what the tower's plain products, run in turn
+    with it, do in the same time; the quotient is 1 where that is as much as
+    for the published code on the machine that it was measured on.
     """
-    seconds = {'window': matrix_rate.window_seconds(clip)}
-    seconds |= {row['key']: row['baseline_s'] for row in rows}
+    products = matrix_rate.TowerProducts()
+    rounds = time_in_turn(
+        (matrix_rate.window_task(clip), products), repeat + 4
+    )
+    found = [('window', 'one window', _equivalent(rounds, products.gflop))]
+    found += [
+        (row['key'], row['title'], row['baseline_gflop']) for row in rows
+    ]
     return [
         {
-            'key': key,
-            'seconds': seconds[key],
-            'published_s': published,
-            'expected_s': published * PUBLISHED_RATE / rate,
-            'quotient': seconds[key] * rate / (published * PUBLISHED_RATE),
+            'title': title,
+            'gflop': gflop,
+            'published_gflop': PUBLISHED_SECONDS[key] * PUBLISHED_RATE,
+            'quotient': gflop / (PUBLISHED_SECONDS[key] * PUBLISHED_RATE),
         }
-        for key, published in PUBLISHED_SECONDS.items()
-        if key in seconds
+        for key, title, gflop in found
+        if key in PUBLISHED_SECONDS
     ]
 
 
@@ -537,30 +560,24 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def print_checks(checks: Sequence[dict[str, Any]], rate: float) -> None:
+def print_checks(checks: Sequence[dict[str, Any]]) -> None:
     """Print how the baseline stands to the matrix rate."""
     print(
-        f'\nThe baseline against the published code at {PUBLISHED_RATE:.0f} '
-        f'GFLOP/s, scaled to {rate:.0f} GFLOP/s'
+        '\nThe baseline beside plain matrix products: GFLOP that these do in '
+        'its time'
     )
-    print(f'{"part":<10}{"baseline":>10}{"expected":>11}{"quotient":>10}')
+    print(f'{"":<32}{"here":>10}{"published":>11}{"quotient":>10}')
     for check in checks:
         quotient = check['quotient']
         verdict = 'within 20 %'
         if quotient < 1 - TOLERANCE:
-            verdict = 'faster'
+            verdict = 'faster than published'
         elif quotient > 1 + TOLERANCE:
-            verdict = 'slower'
+            verdict = 'slower than published'
         print(
-            f'{check["key"]:<10}{check["seconds"]:>8.3f} s'
-            f'{check["expected_s"]:>9.3f} s{quotient:>10.2f}  {verdict}'
+            f'{check["title"]:<32}{check["gflop"]:>10.0f}'
+            f'{check["published_gflop"]:>11.0f}{quotient:>10.2f}  {verdict}'
         )
-    window = next(check for check in checks if check['key'] == 'window')
-    reached = matrix_rate.WINDOW_GFLOP / window['seconds']
-    print(
-        f'one window of {matrix_rate.WINDOW_GFLOP:.0f} GFLOP: '
-        f'{reached:.0f} GFLOP/s, {reached / rate:.0%} of the matrix rate'
-    )
 
 
 def choose_rows(precision: str | None) -> list[Row]:
@@ -579,10 +596,9 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Measure and print everything; return it as plain data."""
     facts = machine_facts(arguments.threads)
     print_facts(facts)
-    rate, rates = matrix_rate.tower_rate()
-    square = matrix_rate.square_rate()
+    tower, rates, square = matrix_rate.measure_rates()
     print()
-    matrix_rate.print_rates(rate, rates, square)
+    matrix_rate.print_rates(tower, rates, square)
 
     clip = matrix_rate.random_clip()
     model = make_model(clip, 'float32', folder)
@@ -607,13 +623,13 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         if row.key == 'bfloat16':
             model = make_model(clip, 'float32', folder)
             embed_all(model)
-    checks = check_baseline(rate, clip, rows)
     print_rows(rows)
-    print_checks(checks, rate)
+    checks = check_baseline(clip, rows, arguments.repeat)
+    print_checks(checks)
     return {
         'machine': facts,
         'matrix_gflops': {
-            'tower': rate,
+            'tower': tower,
             'square': square,
             **{f'{k} x {n}': value for (k, n), value in rates.items()},
         },

@@ -47,7 +47,7 @@ def class_prompts(key: str) -> list[list[str]]:
     return [entry.split(', ') for entry in CASES['names'][key]]
 
 
-def make_options(kw: dict[str, Any]) -> Any:
+def make_options(kw: dict[str, Any], by_slices: bool) -> Any:
     return baseline.Options(
         window=kw['slide_crop'],
         stride=kw.get('slide_stride', 1),
@@ -56,6 +56,7 @@ def make_options(kw: dict[str, Any]) -> Any:
         gaussian_std=kw.get('gaussian_std', 5.0),
         steps=kw['pamr_steps'],
         dilations=tuple(kw.get('pamr_stride', (8, 16))),
+        by_slices=by_slices,
         threshold=kw.get('prob_thd', 0.0),
     )
 
@@ -76,21 +77,21 @@ def test_query_embeddings(
 
 
 @pytest.mark.parametrize(
-    ('case', 'by_convolution'),
+    ('case', 'by_slices'),
     [
-        pytest.param(case, by_convolution, id=f'{case["id"]}-{by_convolution}')
+        pytest.param(case, by_slices, id=f'{case["id"]}-{by_slices}')
         for case in CASES['cases']
-        for by_convolution in (False, True)
-        if case['kw']['pamr_steps'] or not by_convolution
+        for by_slices in (False, True)
+        if case['kw']['pamr_steps'] or not by_slices
     ],
 )
 def test_case(
     golden_clip: torch.nn.Module,
     arrays: dict[str, np.ndarray],
     case: dict[str, Any],
-    by_convolution: bool,
+    by_slices: bool,
 ) -> None:
-    name, options = case['id'], make_options(case['kw'])
+    name, options = case['id'], make_options(case['kw'], by_slices)
     image = arrays[f'image/{case["image"]}']
     owners = torch.tensor(
         [
@@ -113,7 +114,6 @@ def test_case(
         owners,
         size,
         options,
-        by_convolution=by_convolution,
     )
     np.testing.assert_allclose(
         probabilities[:, ::3, ::3],

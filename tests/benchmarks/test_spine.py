@@ -54,7 +54,7 @@ def test_both_sides_agree(
     published = spine.Published(golden_clip, work)
     engine = spine.Engine(golden_model, work)
     for row in spine.ROWS:
-        if row.key in ('bfloat16', 'pamr-56'):
+        if row.key == 'bfloat16' or row.key.startswith('pamr-56'):
             continue
         result = spine.measure_row(row, published, engine, work.owners, 1)
         assert result['largest'] < 1e-5
