@@ -23,8 +23,10 @@ __all__ = [
     'REFINEMENTS',
     'Architecture',
     'ClassList',
+    'Partial',
     'Progress',
     'Refinement',
+    'Region',
     'Resampling',
     'Segmentation',
     'Settings',
@@ -185,6 +187,55 @@ class Progress:
     stage: Stage
     done: int = 0
     total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of pixels of an image.
+
+    Attributes
+    ----------
+    top, left, bottom, right : int
+        First row and column, and those after the last.
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.top < self.bottom and 0 <= self.left < self.right):
+            raise InputError(
+                f'The region from row {self.top} to {self.bottom} and column '
+                f'{self.left} to {self.right} holds no pixel of the image. '
+                'Choose another.'
+            )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """What cuts the region out of an image."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Labels of a part of the image that are ready before the rest.
+
+    Attributes
+    ----------
+    region : Region
+        Where they belong, in pixels of the whole image.
+    labels : (rows, columns) uint8 or uint16 array
+    """
+
+    region: Region
+    labels: npt.NDArray[np.unsignedinteger] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
