@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import torch
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
-from torch.nn.functional import (
-    layer_norm,
-    linear,
-    scaled_dot_product_attention,
-)
+from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
+from napari_naclip.engine.clip.products import PackedProduct, Product
 from napari_naclip.engine.errors import ModelError
 
+#: QuickGELU is h * sigmoid(1.702 h).
+_QUICK_FACTOR = 1.702
 
-def check_blocks(blocks: torch.nn.ModuleList) -> list[ResidualAttentionBlock]:
-    """Return the blocks if they are CLIP's plain pre-norm kind.
+
+def wrap_blocks(blocks: torch.nn.ModuleList) -> list[Block]:
+    """Return the blocks, to be run in pieces, if they are CLIP's plain kind.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def check_blocks(blocks: torch.nn.ModuleList) -> list[ResidualAttentionBlock]:
                 "which are not CLIP's plain transformer blocks. Choose one "
                 'of the models that "napari-naclip models" lists.'
             )
-    return list(blocks)
+    return [Block(block) for block in blocks]
 
 
 def normalize(
@@ -50,63 +50,125 @@ def normalize(
     return x.to(dtype)
 
 
-def project_heads(
-    block: ResidualAttentionBlock, x: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return query, key and value, each (B, heads, N, head_dim).
+class Block:
+    """One of open_clip's blocks, whose parts can be run one by one.
 
     Parameters
     ----------
-    x : (B, N, C) float32 Tensor
-        Input of the block.
+    block : ResidualAttentionBlock
+        Held, not copied.
     """
-    attention = block.attn
-    weight = attention.in_proj_weight
-    h = normalize(block.ln_1, x, weight.dtype)
-    heads = linear(h, weight, attention.in_proj_bias).unflatten(
-        -1, (3, attention.num_heads, attention.head_dim)
-    )
-    query, key, value = heads.permute(2, 0, 3, 1, 4)
-    return query, key, value
+
+    def __init__(self, block: ResidualAttentionBlock) -> None:
+        self._block = block
+        self.unpack()
+
+    def unpack(self) -> None:
+        """Multiply with the block's own weights, whatever becomes of them."""
+        attention, mlp = self._block.attn, self._block.mlp
+        self._project: Product | PackedProduct = Product(
+            attention.in_proj_weight, attention.in_proj_bias
+        )
+        self._merge: Product | PackedProduct = Product(
+            attention.out_proj.weight, attention.out_proj.bias
+        )
+        self._expand: Product | PackedProduct = Product(
+            mlp.c_fc.weight, mlp.c_fc.bias
+        )
+        self._contract: Product | PackedProduct = Product(
+            mlp.c_proj.weight, mlp.c_proj.bias
+        )
+        self._activate = _in_place_quick_gelu
+        if not isinstance(mlp.gelu, QuickGELU):
+            self._activate = mlp.gelu
+
+    def pack(self, dtype: torch.dtype) -> None:
+        """Multiply with copies of the weights as they are now, laid out."""
+        attention, mlp = self._block.attn, self._block.mlp
+        self._project = PackedProduct(
+            attention.in_proj_weight, attention.in_proj_bias, dtype
+        )
+        self._merge = PackedProduct(
+            attention.out_proj.weight, attention.out_proj.bias, dtype
+        )
+        expand, contract = mlp.c_fc, mlp.c_proj
+        if isinstance(mlp.gelu, QuickGELU):
+            # h sigmoid(f h) = silu(f h) / f: the factor goes into the copied
+            # weights, the silu into the product, and no pass is left over.
+            factor = _QUICK_FACTOR
+            self._expand = PackedProduct(
+                expand.weight * factor, expand.bias * factor, dtype, 'swish'
+            )
+            self._contract = PackedProduct(
+                contract.weight / factor, contract.bias, dtype
+            )
+            self._activate = torch.nn.Identity()
+        else:
+            self._expand = PackedProduct(expand.weight, expand.bias, dtype)
+            self._contract = PackedProduct(
+                contract.weight, contract.bias, dtype
+            )
+            self._activate = mlp.gelu
+
+    def to(self, dtype: torch.dtype) -> None:
+        """Give the weights of the matrix products, and no others, a dtype."""
+        self._block.attn.to(dtype)
+        self._block.mlp.to(dtype)
+
+    def project_heads(
+        self, x: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return query, key and value, each (B, heads, N, head_dim).
+
+        Parameters
+        ----------
+        x : (B, N, C) float32 Tensor
+            Input of the block.
+        """
+        attention = self._block.attn
+        h = normalize(self._block.ln_1, x, self._project.dtype)
+        heads = self._project(h).unflatten(
+            -1, (3, attention.num_heads, attention.head_dim)
+        )
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        return query, key, value
+
+    def merge_heads(self, heads: torch.Tensor) -> torch.Tensor:
+        """Return the attention's output (B, N, C) of its heads, float32."""
+        return self._merge(heads.transpose(1, 2).flatten(2)).float()
+
+    def add_attended(
+        self, x: torch.Tensor, attended: torch.Tensor
+    ) -> torch.Tensor:
+        """Return `x` with the attention's output added, both (B, N, C)."""
+        scaled: torch.Tensor = self._block.ls_1(attended)
+        return x + scaled
+
+    def add_mlp(self, x: torch.Tensor) -> torch.Tensor:
+        """Return `x` (B, N, C) float32 with the block's MLP added."""
+        h = normalize(self._block.ln_2, x, self._expand.dtype)
+        h = self._contract(self._activate(self._expand(h)))
+        scaled: torch.Tensor = self._block.ls_2(h.float())
+        return x + scaled
+
+    def run(
+        self, x: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the block's output, as open_clip computes it.
+
+        Parameters
+        ----------
+        x : (B, N, C) float32 Tensor
+        mask : (N, N) Tensor, optional
+            Added to the attention logits.
+        """
+        query, key, value = self.project_heads(x)
+        if mask is not None:
+            mask = mask.to(query.dtype)
+        heads = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        x = self.add_attended(x, self.merge_heads(heads))
+        return self.add_mlp(x)
 
 
-def merge_heads(
-    block: ResidualAttentionBlock, heads: torch.Tensor
-) -> torch.Tensor:
-    """Return the attention's output (B, N, C) of its heads, in float32."""
-    merged = heads.transpose(1, 2).flatten(2)
-    projected: torch.Tensor = block.attn.out_proj(merged)
-    return projected.float()
-
-
-def add_mlp(block: ResidualAttentionBlock, x: torch.Tensor) -> torch.Tensor:
-    """Return `x` (B, N, C) float32 with the block's MLP added."""
-    weight = block.mlp.c_fc.weight
-    h = block.mlp.c_fc(normalize(block.ln_2, x, weight.dtype))
-    if isinstance(block.mlp.gelu, QuickGELU):
-        h = h.mul_(torch.sigmoid(1.702 * h))
-    else:
-        h = block.mlp.gelu(h)
-    scaled: torch.Tensor = block.ls_2(block.mlp.c_proj(h).float())
-    return x + scaled
-
-
-def run_block(
-    block: ResidualAttentionBlock,
-    x: torch.Tensor,
-    mask: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Return the block's output, as open_clip computes it.
-
-    Parameters
-    ----------
-    x : (B, N, C) float32 Tensor
-    mask : (N, N) Tensor, optional
-        Added to the attention logits.
-    """
-    query, key, value = project_heads(block, x)
-    if mask is not None:
-        mask = mask.to(query.dtype)
-    heads = scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    x = x + block.ls_1(merge_heads(block, heads))
-    return add_mlp(block, x)
+def _in_place_quick_gelu(h: torch.Tensor) -> torch.Tensor:
+    return h.mul_(torch.sigmoid(_QUICK_FACTOR * h))

@@ -70,8 +70,11 @@ class TextTower:
             and model.text_pool_type == 'argmax'
             and model.attn_mask is not None
         )
+        self._blocks: list[blocks.Block] = []
         if self._is_causal:
-            blocks.check_blocks(self._model.transformer.resblocks)
+            self._blocks = blocks.wrap_blocks(
+                self._model.transformer.resblocks
+            )
 
     def is_cut(self, text: str) -> bool:
         """Return whether a text is longer than the model reads."""
@@ -120,8 +123,8 @@ class TextTower:
         x = model.token_embedding(tokens[:, :length]).float()
         x = x + model.positional_embedding[:length].float()
         mask = model.attn_mask[:length, :length]
-        for block in model.transformer.resblocks:
-            x = blocks.run_block(block, x, mask)
+        for block in self._blocks:
+            x = block.run(x, mask)
         x = x[torch.arange(len(x), device=x.device), ends]
         x = blocks.normalize(model.ln_final, x, torch.float32)
         projection = model.text_projection

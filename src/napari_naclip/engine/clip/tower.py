@@ -16,6 +16,7 @@ from torch.nn.functional import normalize as unit_length
 
 from napari_naclip.engine.attention import attend, neighborhood_bias
 from napari_naclip.engine.clip import blocks
+from napari_naclip.engine.clip.products import can_pack
 from napari_naclip.engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ImageTower:
             )
         self._visual = copy.deepcopy(visual).float().eval()
         self._visual.requires_grad_(False)
-        self._blocks = blocks.check_blocks(self._visual.transformer.resblocks)
+        self._blocks = blocks.wrap_blocks(self._visual.transformer.resblocks)
         self._biases: dict[tuple[object, ...], torch.Tensor] = {}
         self._positions: dict[tuple[int, int], torch.Tensor] = {}
         self.to(device, dtype)
@@ -93,9 +94,15 @@ class ImageTower:
         self.dtype = dtype
         self._visual.to(device)
         self._visual.conv1.to(dtype)
+        pack = device.type == 'cpu' and dtype == torch.bfloat16
+        pack = pack and can_pack(dtype)
         for block in self._blocks:
-            block.attn.to(dtype)
-            block.mlp.to(dtype)
+            # Packed before the weights are rounded: rounded once, not twice.
+            if pack:
+                block.pack(dtype)
+            else:
+                block.unpack()
+            block.to(dtype)
         self._biases.clear()
         self._positions.clear()
 
@@ -168,7 +175,7 @@ class ImageTower:
         x = x + self._position_embedding(grid)
         x = blocks.normalize(visual.ln_pre, x, torch.float32)
         for block in self._blocks[:-1]:
-            x = blocks.run_block(block, x)
+            x = block.run(x)
         x = self._run_last_block(
             x, self._bias(grid, gaussian_std), strategy, architecture
         )
@@ -185,8 +192,8 @@ class ImageTower:
         architecture: Architecture,
     ) -> torch.Tensor:
         block = self._blocks[-1]
-        heads = blocks.project_heads(block, x)
-        attended = blocks.merge_heads(block, attend(*heads, bias, strategy))
+        heads = block.project_heads(x)
+        attended = block.merge_heads(attend(*heads, bias, strategy))
         if architecture == 'reduced':
             return attended
-        return blocks.add_mlp(block, x + block.ls_1(attended))
+        return block.add_mlp(block.add_attended(x, attended))
