@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import baseline
 from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
 
@@ -23,18 +21,6 @@ CASES = json.loads((GOLDEN / 'cases.json').read_text())
 LOGIT_TOLERANCE = 5e-6
 PROBABILITY_TOLERANCE = 5e-5
 TIE = 1e-4
-
-
-def load_script(name: str) -> ModuleType:
-    path = ROOT / 'benchmarks' / f'{name}.py'
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-baseline = load_script('baseline')
 
 
 @pytest.fixture(scope='module')

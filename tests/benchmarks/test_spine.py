@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
-import pytest
 import torch
 
+import spine
+import spine_sides
 from napari_naclip.engine.models import Model
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
 from napari_naclip.engine.segmenter import run_to_end
 
-BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
 
-
-@pytest.fixture
-def spine(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return ``benchmarks/spine.py``, which imports the scripts beside it."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location(
-        'spine', BENCHMARKS / 'spine.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, 'spine', module)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_class_list_is_voc21(spine: ModuleType) -> None:
-    prompts = spine.load_prompts()
+def test_class_list_is_voc21() -> None:
+    prompts = spine_sides.load_prompts()
     assert len(prompts) == 21
     assert sum(len(each) for each in prompts) == 56
 
 
 def test_both_sides_agree(
-    spine: ModuleType, golden_clip: torch.nn.Module, golden_model: Model
+    golden_clip: torch.nn.Module, golden_model: Model
 ) -> None:
     image = np.random.default_rng(0).integers(
         0, 256, (336, 336, 3), dtype=np.uint8
@@ -50,9 +31,9 @@ def test_both_sides_agree(
             IMAGENET_TEMPLATES,
         )
     )
-    work = spine.Work(image, prompts, queries, torch.rand(21, 336, 336))
-    published = spine.Published(golden_clip, work)
-    engine = spine.Engine(golden_model, work)
+    work = spine_sides.Work(image, prompts, queries, torch.rand(21, 336, 336))
+    published = spine_sides.Published(golden_clip, work)
+    engine = spine_sides.Engine(golden_model, work)
     for row in spine.ROWS:
         if row.key == 'bfloat16' or row.key.startswith('pamr-56'):
             continue

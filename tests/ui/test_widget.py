@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_naclip import Settings, load_model, segment
-from napari_naclip.demo.scenes import demo_scene
 from napari_naclip.ui.widget import SegmentationWidget
 
 
@@ -44,33 +42,6 @@ def test_words_in_mask_out(
     # The run made its labels active; the next one looks at the image again.
     assert viewer.layers.selection.active is labels
     assert widget.chooser.image == image
-
-
-@pytest.mark.parametrize('name', ['scene', 'astronaut'])
-def test_same_labels_as_in_python(
-    make_napari_viewer, open_widget, run, name
-) -> None:
-    if name == 'scene':
-        scene, classes = demo_scene()
-        image = scene.image
-    else:
-        from skimage.data import astronaut
-
-        image, classes = astronaut(), 'red stripes; plain blue; sand; grass'
-    viewer = make_napari_viewer()
-    viewer.add_image(image)
-    widget = open_widget(viewer, classes)
-    run(widget)
-    in_window = viewer.layers[-1].data
-
-    result = segment(
-        image,
-        classes,
-        model=load_model('demo'),
-        settings=Settings(contrast_limits=(0, 255)),
-    )
-    np.testing.assert_array_equal(in_window, result.labels)
-    assert len(np.unique(in_window)) >= (4 if name == 'scene' else 2)
 
 
 def test_keyboard_runs(

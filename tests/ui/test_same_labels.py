@@ -1,0 +1,52 @@
+"""Widget, command line and Python give the same labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_naclip import Settings, load_model, segment
+from napari_naclip.cli import main
+from napari_naclip.demo.scenes import demo_scene
+
+
+def scene() -> tuple[np.ndarray, str]:
+    drawn, classes = demo_scene()
+    return drawn.image, classes
+
+
+def photograph(name: str) -> tuple[np.ndarray, str]:
+    import skimage.data
+
+    picture = getattr(skimage.data, name)()
+    return picture, 'red stripes; plain blue; sand; grass'
+
+
+@pytest.mark.parametrize('name', ['scene', 'astronaut', 'coffee'])
+def test_same_labels(
+    make_napari_viewer, open_widget, run, tmp_path: Path, name: str
+) -> None:
+    image, classes = scene() if name == 'scene' else photograph(name)
+    viewer = make_napari_viewer()
+    viewer.add_image(image)
+    run(open_widget(viewer, classes))
+    in_window = viewer.layers[-1].data
+
+    picture, output = tmp_path / 'picture.png', tmp_path / 'labels.tif'
+    Image.fromarray(image).save(picture)
+    options = ['--classes', classes, '--model', 'demo', '-o', str(output)]
+    assert main(['segment', str(picture), *options]) == 0
+
+    result = segment(
+        image,
+        classes,
+        model=load_model('demo'),
+        settings=Settings(contrast_limits=(0, 255)),
+    )
+    np.testing.assert_array_equal(in_window, result.labels)
+    np.testing.assert_array_equal(tifffile.imread(output), result.labels)
+    assert len(np.unique(in_window)) >= (4 if name == 'scene' else 2)
