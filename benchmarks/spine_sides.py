@@ -175,8 +175,7 @@ class Engine:
             return Answer(result.squeeze(0))
         features = run_to_end(self._segmenter(key).encode(self._work.image))
         scores = classify.token_scores(features, self._work.queries)
-        height = features.size[0]
-        maps = classify.Projection(features).maps(scores, slice(0, height))
+        maps = classify.Projection(features).maps(scores, features.region)
         if key.startswith('refined'):
             maps = self._refine(maps)
         return Answer(maps, result.labels)

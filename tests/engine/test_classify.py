@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate, normalize
 
-from napari_naclip.engine import classify
-from napari_naclip.engine.classify import Features, Projection, decide
+from napari_naclip.engine import classify, tiles
+from napari_naclip.engine.classify import Features, decide
 from napari_naclip.engine.segmenter import run_to_end
-from napari_naclip.engine.types import ClassList
+from napari_naclip.engine.tiles import Projection
+from napari_naclip.engine.types import ClassList, Region
 from napari_naclip.engine.windows import plan_windows
 
 CLASSES = ClassList.from_text('background, wall; sky; tree, bush, leaf')
@@ -25,7 +26,14 @@ def make_features(
     plan = plan_windows(*seen, window=12, stride=5)
     tokens = torch.randn(len(plan), 3, 2, 8, generator=generator)
     guide = torch.randn(3, *seen, generator=generator)
-    return Features(normalize(tokens, dim=-1), plan, size, guide)
+    return Features(
+        normalize(tokens, dim=-1),
+        plan,
+        size,
+        guide,
+        part=plan.part(size),
+        region=Region(0, 0, *size),
+    )
 
 
 def make_queries(count: int) -> torch.Tensor:
@@ -126,7 +134,7 @@ def test_one_class_covers_everything() -> None:
 def test_scores_lie_as_the_windows_do() -> None:
     features = make_features()
     queries = make_queries(4)
-    scores = classify.token_scores(features, queries)
+    scores = classify.token_scores(features, queries).values[:4]
     plan = features.plan
     assert scores.shape == (4, 3 * len(plan.tops), 2 * len(plan.lefts))
     for index, (top, left) in enumerate(plan.corners):
@@ -153,7 +161,7 @@ def test_maps_are_the_published_mean_resized() -> None:
     mean = (total / count)[None]
     expected = interpolate(mean, features.size, mode='bilinear')[0]
     scores = classify.token_scores(features, queries)
-    maps = Projection(features).maps(scores, slice(0, 50))
+    maps = Projection(features).maps(scores, features.region)
     torch.testing.assert_close(maps, expected, atol=1e-6, rtol=0)
 
 
@@ -163,52 +171,85 @@ def test_the_guide_is_resized_bilinearly(size: tuple[int, int]) -> None:
     # In float32 torch rounds the coordinates as well.
     exact = features.guide[None].double()
     expected = interpolate(exact, size, mode='bilinear')[0].float()
-    guide = Projection(features).guide(slice(0, size[0]))
+    guide = Projection(features).guide(features.region)
     torch.testing.assert_close(guide, expected, atol=1e-6, rtol=0)
 
 
-def test_bands_are_the_whole() -> None:
+@pytest.mark.parametrize('tile', [7, 16, 64])
+def test_tiles_are_the_whole(
+    tile: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     features = make_features()
     scores = classify.token_scores(features, make_queries(4))
+    whole = Projection(features).maps(scores, features.region)
+    monkeypatch.setattr(tiles, 'TILE', tile)
     projection = Projection(features)
-    bands = [
-        projection.maps(scores, slice(top, min(top + 13, 50)))
-        for top in range(0, 50, 13)
-    ]
-    whole = projection.maps(scores, slice(0, 50))
     torch.testing.assert_close(
-        torch.cat(bands, dim=1), whole, atol=1e-6, rtol=0
+        projection.maps(scores, features.region), whole, atol=1e-6, rtol=0
+    )
+    area = Region(5, 11, 30, 41)
+    assert torch.equal(
+        projection.maps(scores, area),
+        projection.maps(scores, features.region)[:, *area.slices],
     )
 
 
-def test_refined_bands_are_the_whole() -> None:
+def test_the_guide_of_an_area_is_that_of_the_whole() -> None:
+    features = make_features()
+    projection = Projection(features)
+    area = Region(5, 11, 30, 41)
+    assert torch.equal(
+        projection.guide(area),
+        projection.guide(features.region)[:, *area.slices],
+    )
+
+
+@pytest.mark.parametrize('count', [1, 15, 16, 17, 40])
+def test_a_query_s_maps_do_not_depend_on_the_others(count: int) -> None:
+    features = make_features()
+    queries = make_queries(40)
+    projection = Projection(features)
+    alone, together = (
+        projection.maps(classify.token_scores(features, some), features.region)
+        for some in (queries[:count], queries)
+    )
+    assert torch.equal(alone, together[:count])
+
+
+def test_refined_areas_are_the_whole() -> None:
     features = make_features()
     scores = classify.token_scores(features, make_queries(4))
     projection = Projection(features)
 
-    def refined(top: int, bottom: int) -> torch.Tensor:
+    def refined(area: Region) -> torch.Tensor:
+        reach = 9
+        outer = Region(
+            max(area.top - reach, 0),
+            max(area.left - reach, 0),
+            min(area.bottom + reach, 50),
+            min(area.right + reach, 41),
+        )
         return run_to_end(
-            classify.refined_band(
-                projection,
-                scores,
-                slice(top, bottom),
-                50,
-                steps=3,
-                dilations=(1, 3),
+            classify.refined_maps(
+                projection, scores, area, outer, steps=3, dilations=(1, 3)
             )
         )
 
-    bands = [refined(0, 17), refined(17, 20), refined(20, 50)]
-    torch.testing.assert_close(
-        torch.cat(bands, dim=1), refined(0, 50), atol=1e-6, rtol=0
-    )
+    whole = refined(features.region)
+    for area in (
+        Region(0, 0, 17, 41),
+        Region(17, 3, 20, 9),
+        Region(20, 5, 50, 38),
+    ):
+        torch.testing.assert_close(
+            refined(area), whole[:, *area.slices], atol=1e-6, rtol=0
+        )
 
 
 def test_a_band_fits_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = make_features((5000, 1000))
-    rows = classify.band_height(features, 10, 10, (8, 16))
+    rows = classify.band_height(1000, 10, 10, (8, 16))
     monkeypatch.setattr(classify, 'BAND_BYTES', classify.BAND_BYTES // 2)
-    fewer = classify.band_height(features, 10, 10, (8, 16))
+    fewer = classify.band_height(1000, 10, 10, (8, 16))
     assert 32 <= fewer < rows
     monkeypatch.setattr(classify, 'BAND_BYTES', 1)
-    assert classify.band_height(features, 10, 10, (8, 16)) == 32
+    assert classify.band_height(1000, 10, 10, (8, 16)) == 32

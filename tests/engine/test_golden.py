@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from napari_naclip.engine import classify
 from napari_naclip.engine.models import Model
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES, parse_classes
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
-from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.engine.tiles import Projection
+from napari_naclip.engine.types import ClassList, Region, Settings
 
 GOLDEN = Path(__file__).parents[1] / 'golden'
 CASES = json.loads((GOLDEN / 'cases.json').read_text())
@@ -69,32 +71,29 @@ def test_case(
     queries = run_to_end(segmenter.embed(classes))
     scores = classify.token_scores(features, queries)
 
-    everything = slice(0, image.shape[0])
-    cosines = classify.Projection(features).maps(scores, everything)
+    cosines = Projection(features).maps(scores, features.region)
     np.testing.assert_allclose(
         cosines[:, ::3, ::3], arrays[f'{name}/logits'], atol=LOGIT_TOLERANCE
     )
 
     # A resized copy whose labels are wanted at another size.
     size = tuple(case.get('ori', image.shape[:2]))
-    features = classify.Features(
-        features.tokens, features.plan, size, features.guide
-    )
-    projection = classify.Projection(features)
-    band = slice(0, size[0])
+    region = Region(0, 0, *size)
+    features = replace(features, size=size, region=region)
+    projection = Projection(features)
     if kw['pamr_steps']:
         maps = run_to_end(
-            classify.refined_band(
+            classify.refined_maps(
                 projection,
                 scores,
-                band,
-                size[0],
+                region,
+                region,
                 steps=kw['pamr_steps'],
                 dilations=tuple(kw.get('pamr_stride', (8, 16))),
             )
         )
     else:
-        maps = projection.maps(scores, band)
+        maps = projection.maps(scores, region)
     decision = classify.decide(
         maps, classes, logit_scale=40, threshold=kw.get('prob_thd', 0)
     )

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
 from napari_naclip.engine.errors import InputError
@@ -16,7 +14,6 @@ from napari_naclip.engine.pixels import (
     normalize,
     resize,
     to_rgb,
-    working_size,
 )
 
 REAL_DTYPES = [
@@ -144,49 +141,6 @@ def test_an_unusable_image_gets_one_sentence(
 ) -> None:
     with pytest.raises(InputError, match=message):
         to_rgb(image)
-
-
-@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 800))
-def test_the_working_size_is_the_published_one(
-    height: int, width: int, detail: int
-) -> None:
-    # The rescaling of the published pipeline, for a scale (2048, detail).
-    factor = min(2048 / max(height, width), detail / min(height, width))
-    expected = [int(side * factor + 0.5) for side in (height, width)]
-    assert working_size(height, width, detail=detail, max_side=2048) == tuple(
-        max(1, side) for side in expected
-    )
-
-
-@pytest.mark.parametrize(
-    ('size', 'expected'),
-    [
-        ((336, 448), (336, 448)),
-        ((375, 500), (336, 448)),
-        ((100, 150), (336, 504)),
-        ((1024, 2048), (336, 672)),
-        ((300, 6000), (102, 2048)),
-        ((1, 5000), (1, 2048)),
-    ],
-)
-def test_working_sizes(
-    size: tuple[int, int], expected: tuple[int, int]
-) -> None:
-    assert working_size(*size, detail=336, max_side=2048) == expected
-
-
-@pytest.mark.parametrize(
-    ('size', 'expected'), [((2, 5), (5, 13)), ((5, 2), (13, 5))]
-)
-def test_half_a_pixel_is_rounded_up(
-    size: tuple[int, int], expected: tuple[int, int]
-) -> None:
-    # 12.5, which rounding to even would make 12.
-    assert working_size(*size, detail=5, max_side=2048) == expected
-
-
-def test_no_detail_keeps_the_size() -> None:
-    assert working_size(5000, 3, detail=None, max_side=2048) == (5000, 3)
 
 
 def random_picture(height: int, width: int) -> np.ndarray:

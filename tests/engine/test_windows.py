@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_naclip.engine.errors import InputError
-from napari_naclip.engine.windows import plan_windows
+from napari_naclip.engine.windows import plan_windows, working_size
 
 windows_and_strides = st.integers(1, 40).flatmap(
     lambda window: st.tuples(st.just(window), st.integers(1, window))
@@ -76,3 +76,46 @@ def test_a_window_of_0_is_the_whole_image() -> None:
 def test_a_stride_beyond_the_window_is_refused() -> None:
     with pytest.raises(InputError, match='stride 33 is larger than'):
         plan_windows(100, 100, window=32, stride=33)
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 800))
+def test_the_working_size_is_the_published_one(
+    height: int, width: int, detail: int
+) -> None:
+    # The rescaling of the published pipeline, for a scale (2048, detail).
+    factor = min(2048 / max(height, width), detail / min(height, width))
+    expected = [int(side * factor + 0.5) for side in (height, width)]
+    assert working_size(height, width, detail=detail, max_side=2048) == tuple(
+        max(1, side) for side in expected
+    )
+
+
+@pytest.mark.parametrize(
+    ('size', 'expected'),
+    [
+        ((336, 448), (336, 448)),
+        ((375, 500), (336, 448)),
+        ((100, 150), (336, 504)),
+        ((1024, 2048), (336, 672)),
+        ((300, 6000), (102, 2048)),
+        ((1, 5000), (1, 2048)),
+    ],
+)
+def test_working_sizes(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert working_size(*size, detail=336, max_side=2048) == expected
+
+
+@pytest.mark.parametrize(
+    ('size', 'expected'), [((2, 5), (5, 13)), ((5, 2), (13, 5))]
+)
+def test_half_a_pixel_is_rounded_up(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    # 12.5, which rounding to even would make 12.
+    assert working_size(*size, detail=5, max_side=2048) == expected
+
+
+def test_no_detail_keeps_the_size() -> None:
+    assert working_size(5000, 3, detail=None, max_side=2048) == (5000, 3)

@@ -2,7 +2,7 @@
 
 Everything here is linear in the tokens up to the softmax: the cosines, the
 upsampling, the mean over windows, the resize to the image and PAMR. It runs
-on the CPU, band by band over the rows of the image.
+on the CPU: tile by tile, and refined in bands of rows.
 """
 
 from __future__ import annotations
@@ -15,17 +15,24 @@ import numpy as np
 import torch
 
 from napari_naclip.engine import refine
-from napari_naclip.engine.resample import bilinear_matrix, window_matrix
+from napari_naclip.engine.tiles import Projection, TokenScores
+from napari_naclip.engine.types import (
+    REFINEMENTS,
+    Partial,
+    Progress,
+    Region,
+)
+from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     import numpy.typing as npt
 
-    from napari_naclip.engine.types import ClassList
-    from napari_naclip.engine.windows import WindowPlan
+    from napari_naclip.engine.types import ClassList, Settings
+    from napari_naclip.engine.windows import WindowPart, WindowPlan
 
-#: Bytes that the maps of one band may take.
+#: Bytes that the maps of one refined band may take.
 BAND_BYTES = 256 * 2**20
 
 
@@ -36,19 +43,25 @@ class Features:
     Attributes
     ----------
     tokens : (N, rows, columns, D) float32 Tensor
-        Unit tokens of each window, in the order of ``plan.corners``.
+        Unit tokens of each window of ``part``, row by row.
     plan : WindowPlan
-        Where the windows lie in the resized picture.
+        Where the windows of the whole image lie in the resized picture.
     size : (int, int)
-        Rows and columns of the image itself.
+        Rows and columns of the whole image itself.
     guide : (3, plan.height, plan.width) float32 Tensor
         The normalized, resized picture, which PAMR follows.
+    part : WindowPart
+        The windows that were run.
+    region : Region
+        The pixels of the image that labels are wanted for.
     """
 
     tokens: torch.Tensor = field(repr=False)
     plan: WindowPlan
     size: tuple[int, int]
     guide: torch.Tensor = field(repr=False)
+    part: WindowPart
+    region: Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,77 +82,11 @@ class Decision:
     probabilities: torch.Tensor
 
 
-def token_scores(features: Features, queries: torch.Tensor) -> torch.Tensor:
-    """Return the cosines of all tokens with all queries, laid out in space.
-
-    Parameters
-    ----------
-    queries : (Q, D) float32 Tensor
-        Unit query embeddings.
-
-    Returns
-    -------
-    (Q, len(tops) * rows, len(lefts) * columns) float32 Tensor
-        The token grids of the lattice of windows, side by side.
-    """
-    plan = features.plan
-    _, rows, columns, _ = features.tokens.shape
-    scores = (features.tokens @ queries.T).reshape(
-        len(plan.tops), len(plan.lefts), rows, columns, len(queries)
-    )
-    return scores.permute(4, 0, 2, 1, 3).reshape(
-        len(queries), len(plan.tops) * rows, len(plan.lefts) * columns
-    )
-
-
-class Projection:
-    """The linear map from token scores to maps at the image's size.
-
-    It upsamples every window's scores to its pixels, averages overlapping
-    windows, and resizes to the image: a matrix for the rows and one for the
-    columns.
-    """
-
-    def __init__(self, features: Features) -> None:
-        plan = features.plan
-        _, rows, columns, _ = features.tokens.shape
-        height, width = features.size
-        vertical = window_matrix(
-            plan.tops, plan.window_height, rows, plan.height
-        )
-        horizontal = window_matrix(
-            plan.lefts, plan.window_width, columns, plan.width
-        )
-        self._guide = features.guide
-        self._guide_rows = _resize_matrix(plan.height, height)
-        self._guide_columns = _resize_matrix(plan.width, width)
-        if self._guide_rows is not None:
-            vertical = self._guide_rows @ vertical
-        if self._guide_columns is not None:
-            horizontal = self._guide_columns @ horizontal
-        self._vertical = torch.from_numpy(vertical).float()
-        self._horizontal = torch.from_numpy(horizontal).float().T
-
-    def maps(self, scores: torch.Tensor, band: slice) -> torch.Tensor:
-        """Return the (Q, rows of the band, W) maps of token scores."""
-        return self._vertical[band] @ scores @ self._horizontal
-
-    def guide(self, band: slice) -> torch.Tensor:
-        """Return the (3, rows of the band, W) picture at the image's size."""
-        picture = self._guide
-        if self._guide_rows is None:
-            picture = picture[:, band]
-        else:
-            rows = torch.from_numpy(self._guide_rows[band]).float()
-            picture = rows @ picture
-        if self._guide_columns is not None:
-            columns = torch.from_numpy(self._guide_columns).float()
-            picture = picture @ columns.T
-        return picture
-
-
-def _resize_matrix(source: int, target: int) -> npt.NDArray[np.float64] | None:
-    return None if source == target else bilinear_matrix(source, target)
+def token_scores(features: Features, queries: torch.Tensor) -> TokenScores:
+    """Return the cosines of all tokens with all (Q, D) queries."""
+    scores = TokenScores(features, queries)
+    scores.add(len(features.tokens))
+    return scores
 
 
 def decide(
@@ -187,34 +134,33 @@ def decide(
 
 
 def band_height(
-    features: Features, queries: int, steps: int, dilations: tuple[int, ...]
+    width: int, queries: int, steps: int, dilations: tuple[int, ...]
 ) -> int:
-    """Return how many rows to decide at once within ``BAND_BYTES``."""
+    """Return how many rows to refine at once within ``BAND_BYTES``."""
     # Maps and their successor, softmax; and PAMR's weights and columns.
     per_pixel = 4 * (3 * queries + 2 * 8 * len(dilations))
-    rows = BAND_BYTES // (per_pixel * features.size[1])
+    rows = BAND_BYTES // (per_pixel * width)
     rows -= 2 * refine.halo(steps, dilations)
     return max(32, rows)
 
 
-def refined_band(
+def refined_maps(
     projection: Projection,
-    scores: torch.Tensor,
-    rows: slice,
-    height: int,
+    scores: TokenScores,
+    area: Region,
+    outer: Region,
     *,
     steps: int,
     dilations: tuple[int, ...],
 ) -> Generator[int, None, torch.Tensor]:
-    """Yield each finished step of PAMR; return the band's (Q, rows, W) maps.
+    """Yield each finished step of PAMR; return the area's (Q, H, W) maps.
 
-    The band is refined with as many rows around it as can reach it, so that
-    it equals the same rows of the whole image.
+    Parameters
+    ----------
+    area, outer : Region
+        What is wanted, and what is refined for it: all that can reach it if
+        it shall equal the same part of the whole image.
     """
-    margin = refine.halo(steps, dilations)
-    top = max(rows.start - margin, 0)
-    bottom = min(rows.stop + margin, height)
-    outer = slice(top, bottom)
     matrix = refine.affinity_matrix(projection.guide(outer), dilations)
     maps = projection.maps(scores, outer)
     shape = maps.shape
@@ -225,5 +171,147 @@ def refined_band(
     ):
         columns = refined
         yield step
-    inner = columns.T.reshape(shape)[:, rows.start - top : rows.stop - top]
+    inner = columns.T.reshape(shape)[
+        :,
+        area.top - outer.top : area.bottom - outer.top,
+        area.left - outer.left : area.right - outer.left,
+    ]
     return inner.contiguous()
+
+
+class Labeler:
+    """Labels the region of features, as far as their windows are there.
+
+    Parameters
+    ----------
+    features : Features
+    queries : (Q, D) float32 Tensor
+        Unit embeddings of the queries of `classes`, in order.
+    classes : ClassList
+    settings : Settings
+
+    Attributes
+    ----------
+    labels : (rows, columns) uint8 or uint16 array
+        Of the region, as far as they are decided.
+    confidence : (rows, columns) float32 array
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        queries: torch.Tensor,
+        classes: ClassList,
+        settings: Settings,
+    ) -> None:
+        self._features = features
+        self._classes = classes
+        self._settings = settings
+        self._scores = TokenScores(features, queries)
+        self._projection = Projection(features)
+        region = features.region
+        self._tile_rows = self._projection.rows.touching(
+            region.top, region.bottom
+        )
+        self._decided = 0
+        self.labels = np.empty(region.size, classes.label_dtype)
+        self.confidence = np.empty(region.size, np.float32)
+
+    def decide(self, windows: int) -> Iterator[Partial]:
+        """Yield the labels of all rows that became ready; no pixel twice.
+
+        Without refinement they are final.
+
+        Parameters
+        ----------
+        windows : int
+            How many windows of the features are there.
+        """
+        self._scores.add(windows)
+        part = self._features.part
+        stop = part.rows.start + windows // len(part.columns)
+        while self._decided < len(self._tile_rows):
+            row = self._tile_rows[self._decided]
+            tile = self._projection.rows.tile(row)
+            if min(tile.windows.stop, part.rows.stop) > stop:
+                return
+            self._decided += 1
+            yield self._decide_row(row)
+
+    def _decide_row(self, index: int) -> Partial:
+        """Decide a row of tiles."""
+        rows, columns = self._projection.rows, self._projection.columns
+        region = self._features.region
+        row = rows.tile(index)
+        inner_rows, outer_rows = row.overlap(region.top, region.bottom)
+        for j in columns.touching(region.left, region.right):
+            column = columns.tile(j)
+            inner, outer = column.overlap(region.left, region.right)
+            # Whole tiles: a part of one would be products of other shapes.
+            decision = self._decide_maps(
+                self._projection.tile(self._scores, row, column)
+            )
+            source, target = (inner_rows, inner), (outer_rows, outer)
+            self.labels[target] = decision.labels[source]
+            self.confidence[target] = decision.confidence[source]
+        return Partial(
+            Region(
+                region.top + outer_rows.start,
+                region.left,
+                region.top + outer_rows.stop,
+                region.right,
+            ),
+            self.labels[outer_rows].copy(),
+        )
+
+    def _decide_maps(self, maps: torch.Tensor) -> Decision:
+        return decide(
+            maps,
+            self._classes,
+            logit_scale=self._settings.logit_scale,
+            threshold=self._settings.threshold,
+        )
+
+    def refine(self) -> Iterator[Progress]:
+        """Decide every pixel anew from refined maps; yield each step."""
+        features = self._features
+        self._scores.add(len(features.tokens))
+        refinement = self._settings.refine
+        steps, dilations = REFINEMENTS[refinement]
+        region = features.region
+        known = features.plan.covered(features.size, features.part)
+        reach = with_halo(region, features.size, refinement)
+        height = band_height(
+            reach.size[1], self._scores.queries, steps, dilations
+        )
+        tops = range(region.top, region.bottom, height)
+        for index, top in enumerate(tops):
+            bottom = min(top + height, region.bottom)
+            area = Region(top, region.left, bottom, region.right)
+            outer = with_halo(area, features.size, refinement)
+            running = refined_maps(
+                self._projection,
+                self._scores,
+                area,
+                outer.intersection(known),
+                steps=steps,
+                dilations=dilations,
+            )
+            maps = yield from _reported(
+                running, index * steps, len(tops) * steps
+            )
+            decision = self._decide_maps(maps)
+            band = slice(top - region.top, bottom - region.top)
+            self.labels[band] = decision.labels
+            self.confidence[band] = decision.confidence
+
+
+def _reported(
+    steps: Generator[int, None, torch.Tensor], before: int, total: int
+) -> Generator[Progress, None, torch.Tensor]:
+    try:
+        while True:
+            yield Progress('refine', before + next(steps), total)
+    except StopIteration as stop:
+        maps: torch.Tensor = stop.value
+        return maps

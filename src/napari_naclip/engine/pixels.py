@@ -122,11 +122,72 @@ def _default_limits(
         return 0.0, 255.0
     if array.dtype == np.bool_:
         return 0.0, 1.0
+    return value_range(array)
+
+
+def value_range(image: npt.ArrayLike) -> tuple[float, float]:
+    """Return the lowest and the highest finite value of an image.
+
+    Parameters
+    ----------
+    image : (H, W), (H, W, 3) or (H, W, 4) array
+        Of any real dtype; an alpha channel does not count.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used, or has only one finite value.
+    """
+    values = _finite_values(image)
+    return _check_limits(float(values.min()), float(values.max()))
+
+
+def percentile_range(
+    image: npt.ArrayLike, low: float = 0.5, high: float = 99.5
+) -> tuple[float, float]:
+    """Return two percentiles of the finite values of an image.
+
+    Where they are equal (more than the share between them has one value),
+    the range of all values is returned.
+
+    Parameters
+    ----------
+    image : (H, W), (H, W, 3) or (H, W, 4) array
+        Of any real dtype; an alpha channel does not count.
+    low, high : float
+        0 to 100, the lower one first.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be used, or has only one finite value, or the
+        percentiles are no such numbers.
+    """
+    if not 0 <= low < high <= 100:
+        raise InputError(
+            f'The percentiles are {low} and {high}; they need two numbers '
+            'from 0 to 100, the lower one first.'
+        )
+    values = _finite_values(image)
+    if values.dtype == np.float16 or values.dtype == np.bool_:
+        # Their own arithmetic overflows, or is none.
+        values = values.astype(np.float32)
+    limits = np.percentile(values, (low, high))
+    if limits[0] < limits[1]:
+        return float(limits[0]), float(limits[1])
+    return _check_limits(float(values.min()), float(values.max()))
+
+
+def _finite_values(image: npt.ArrayLike) -> npt.NDArray[Any]:
+    array = np.asarray(image)
+    _check_image(array)
     color = array[..., :3] if array.ndim == 3 else array
-    finite = color[np.isfinite(color)] if color.dtype.kind == 'f' else color
-    low, high = float(finite.min()), float(finite.max())
+    return color[np.isfinite(color)] if color.dtype.kind == 'f' else color
+
+
+def _check_limits(low: float, high: float) -> tuple[float, float]:
     if low == high:
-        # One finite value among NaN and infinity.
+        # One finite value among NaN and infinity, or beside an alpha.
         raise InputError(
             f'Every finite value of the image is {low:g}, so that there is '
             'nothing to tell apart. Choose another, or set contrast limits.'
@@ -139,23 +200,6 @@ def _opacity(alpha: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     shares = np.nan_to_num(alpha.astype(np.float32) / np.float32(full))
     opacity: npt.NDArray[np.float32] = np.clip(shares, 0, 1)
     return opacity
-
-
-def working_size(
-    height: int, width: int, *, detail: int | None, max_side: int
-) -> tuple[int, int]:
-    """Return the size at which the windows slide.
-
-    The factor is min(max_side / long side, detail / short side), and a side
-    of n pixels becomes int(n * factor + 0.5), at least 1.
-    """
-    if detail is None:
-        return height, width
-    factor = min(max_side / max(height, width), detail / min(height, width))
-    return (
-        max(1, int(height * factor + 0.5)),
-        max(1, int(width * factor + 0.5)),
-    )
 
 
 def resize(

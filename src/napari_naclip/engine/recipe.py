@@ -6,6 +6,8 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from napari_naclip.engine.types import Region
+
 if TYPE_CHECKING:
     from napari_naclip.engine.classify import Features
     from napari_naclip.engine.segmenter import Segmenter
@@ -38,6 +40,8 @@ def make_recipe(
         segmenter.settings,
         features.plan,
     )
+    region = features.region
+    is_whole = region == Region(0, 0, *features.size)
     return {
         'versions': package_versions(),
         'model': model.to_dict(),
@@ -45,9 +49,12 @@ def make_recipe(
         'classes': classes.to_dict(),
         'image': {
             'size': list(features.size),
+            'region': None
+            if is_whole
+            else [region.top, region.left, region.bottom, region.right],
             'seen_at': [plan.height, plan.width],
             'window': [plan.window_height, plan.window_width],
-            'windows': len(plan),
+            'windows': len(features.part),
             'area_averaged': segmenter.averages_area(features.size),
         },
     }

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_naclip.engine.types import Progress, Segmentation
+    from napari_naclip.engine.types import (
+        Partial,
+        Progress,
+        Region,
+        Segmentation,
+    )
 
 
 def segment(
@@ -23,6 +28,7 @@ def segment(
     *,
     model: str | Model = DEFAULT_NAME,
     settings: Settings | None = None,
+    region: Region | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Segmentation:
     """Return the labels of an image for classes in words.
@@ -36,6 +42,9 @@ def segment(
     model : str or Model
         From ``load_model``, or a name that it knows.
     settings : Settings, optional
+    region : Region, optional
+        The pixels that labels are wanted for; by default all. Without a
+        refinement they equal the same part of the whole result.
     progress : callable, optional
         Called with each ``Progress``; what it raises ends the run.
 
@@ -43,7 +52,7 @@ def segment(
     -------
     Segmentation
         ``labels`` (H, W), ``confidence`` (H, W), ``classes``, ``recipe``,
-        ``notices``.
+        ``notices``, ``region``; of the region's size if there is one.
 
     Raises
     ------
@@ -56,9 +65,11 @@ def segment(
     check_threshold(classes, settings)
     if isinstance(model, str):
         model = load_model(model, progress=progress)
-    return run_to_end(
-        iter_segment(image, classes, model=model, settings=settings), progress
+    # Nobody looks at labels that a refinement would change.
+    steps = Segmenter(model, settings).stream(
+        image, classes, region, previews=False
     )
+    return run_to_end(steps, progress)
 
 
 def iter_segment(
@@ -67,10 +78,12 @@ def iter_segment(
     *,
     model: Model,
     settings: Settings,
-) -> Generator[Progress, None, Segmentation]:
-    """Yield progress and return the labels; see ``segment``."""
+    region: Region | None = None,
+) -> Generator[Progress | Partial, None, Segmentation]:
+    """Yield progress and labels that come early; return the labels.
+
+    See ``segment``. Each ``Partial`` holds rows of the region, in pixels of
+    the whole image: final ones, or, with a refinement, a preview of it.
+    """
     segmenter = Segmenter(model, settings)
-    # Texts first: their errors come before the long part.
-    yield from segmenter.embed(classes)
-    features = yield from segmenter.encode(image)
-    return (yield from segmenter.classify(features, classes))
+    return (yield from segmenter.stream(image, classes, region))

@@ -1,8 +1,9 @@
 """The two steps of a segmentation: encode the image, compare with classes.
 
 ``Segmenter.encode`` is expensive and knows no class; ``Segmenter.classify``
-is cheap and never looks at the image again. Both are generators of
-``Progress``: to cancel, stop iterating. Nothing here touches files, layers or
+is cheap and never looks at the image again; ``Segmenter.stream`` does both at
+once, so that labels come while windows are still looked at. All are
+generators: to cancel, stop iterating. Nothing here touches files, layers or
 widgets.
 """
 
@@ -10,13 +11,12 @@ from __future__ import annotations
 
 import gc
 import logging
-import math
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
 import torch
 
-from napari_naclip.engine import classify, pixels
+from napari_naclip.engine import batches, pixels
+from napari_naclip.engine.classify import Features, Labeler
 from napari_naclip.engine.errors import (
     InputError,
     OutOfMemoryError,
@@ -24,14 +24,14 @@ from napari_naclip.engine.errors import (
 )
 from napari_naclip.engine.recipe import make_recipe
 from napari_naclip.engine.types import (
-    REFINEMENTS,
     ClassList,
     Progress,
+    Region,
     Segmentation,
     Settings,
     check_threshold,
 )
-from napari_naclip.engine.windows import plan_windows
+from napari_naclip.engine.windows import check_region, plan_image, with_halo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -39,20 +39,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.models import Model
+    from napari_naclip.engine.types import Partial
     from napari_naclip.engine.windows import WindowPlan
 
 _logger = logging.getLogger(__name__)
 _Result = TypeVar('_Result')
 
-#: Work in a batch of windows: enough to fill a processor, and so little that
-#: a cancel is answered in about a second on a desktop CPU.
-_BATCH_FLOP_CPU = 1.5e11
-#: The same for an accelerator.
-_BATCH_FLOP_ACCELERATOR = 3e12
-
 
 def run_to_end(
-    steps: Generator[Progress, None, _Result],
+    steps: Generator[Progress | Partial, None, _Result],
     report: Callable[[Progress], None] | None = None,
 ) -> _Result:
     """Return the result of a generator of progress.
@@ -60,14 +55,15 @@ def run_to_end(
     Parameters
     ----------
     steps : generator of Progress
+        Labels that come early are passed over.
     report : callable, optional
-        Called with each item. What it raises ends the run.
+        Called with each progress. What it raises ends the run.
     """
     try:
         while True:
-            progress = next(steps)
-            if report is not None:
-                report(progress)
+            step = next(steps)
+            if report is not None and isinstance(step, Progress):
+                report(step)
     except StopIteration as stop:
         result: _Result = stop.value
         return result
@@ -96,27 +92,22 @@ class Segmenter:
 
     def plan(self, height: int, width: int) -> WindowPlan:
         """Return the windows for an image of a size in pixels."""
-        settings, model = self.settings, self.model
-        rows, columns = pixels.working_size(
-            height, width, detail=settings.detail, max_side=settings.max_side
-        )
+        model = self.model
         patch_height, patch_width = model.tower.patch_size
-        window = model.window if settings.window is None else settings.window
-        stride = settings.stride
-        if stride is None:
-            stride = (
-                model.stride
-                if settings.window is None
-                else max(1, settings.window // 2)
-            )
-        plan = plan_windows(rows, columns, window=window, stride=stride)
+        plan = plan_image(
+            height,
+            width,
+            self.settings,
+            window=model.window,
+            stride=model.stride,
+        )
         if plan.window_height < patch_height or (
             plan.window_width < patch_width
         ):
             raise InputError(
-                f'The image is seen at {rows} x {columns} pixels in windows '
-                f'of {plan.window_height} x {plan.window_width}, less than '
-                f'one patch of {patch_height} x {patch_width}. Raise the '
+                f'The image is seen at {plan.height} x {plan.width} pixels in '
+                f'windows of {plan.window_height} x {plan.window_width}, less '
+                f'than one patch of {patch_height} x {patch_width}. Raise the '
                 'detail, or choose a less elongated part of the image.'
             )
         return plan
@@ -129,22 +120,36 @@ class Segmenter:
         )
 
     def encode(
-        self, image: npt.ArrayLike
-    ) -> Generator[Progress, None, classify.Features]:
+        self, image: npt.ArrayLike, region: Region | None = None
+    ) -> Generator[Progress, None, Features]:
         """Yield progress in windows; return the features of an image.
 
         Parameters
         ----------
         image : (H, W), (H, W, 3) or (H, W, 4) array
             Of any real dtype; mapped to a picture as the settings say.
+        region : Region, optional
+            The pixels that labels are wanted for; only the windows that they
+            depend on are run. The image is the whole one all the same.
 
         Raises
         ------
         InputError
-            If the image cannot be used.
+            If the image cannot be used, or the region reaches out of it.
         OutOfMemoryError
             If a single window does not fit into memory, not even the CPU's.
         """
+        features = self._prepare(image, region)
+        total = len(features.tokens)
+        yield Progress('windows', 0, total)
+        for done in self._fill(features):
+            yield Progress('windows', done, total)
+        return features
+
+    def _prepare(
+        self, image: npt.ArrayLike, region: Region | None
+    ) -> Features:
+        """Return features whose tokens are not there yet."""
         settings, model = self.settings, self.model
         picture = pixels.to_rgb(
             image,
@@ -152,83 +157,77 @@ class Segmenter:
             gamma=settings.gamma,
         )
         size = picture.shape[0], picture.shape[1]
+        if region is None:
+            region = Region(0, 0, *size)
+        check_region(size, region)
         plan = self.plan(*size)
+        part = plan.part(size, with_halo(region, size, settings.refine))
         seen = pixels.resize(
             picture, (plan.height, plan.width), settings.resampling
         )
         del picture
-        guide = pixels.normalize(seen, model.mean, model.std)
         grid = model.tower.grid(plan.window_height, plan.window_width)
-        tokens = torch.empty(len(plan), *grid, model.tower.embedding_size)
-        self._return_to_device()
-        yield Progress('windows', 0, len(plan))
-        for done, batch in self._encode_windows(guide, plan):
-            tokens[done - len(batch) : done] = batch
-            yield Progress('windows', done, len(plan))
-        return classify.Features(
-            tokens=tokens, plan=plan, size=size, guide=guide
+        return Features(
+            tokens=torch.empty(len(part), *grid, model.tower.embedding_size),
+            plan=plan,
+            size=size,
+            guide=pixels.normalize(seen, model.mean, model.std),
+            part=part,
+            region=region,
         )
 
-    def _encode_windows(
-        self, guide: torch.Tensor, plan: WindowPlan
-    ) -> Iterator[tuple[int, torch.Tensor]]:
-        """Yield how many windows are done and the tokens of the last batch."""
+    def _fill(self, features: Features) -> Iterator[int]:
+        """Yield how many windows, in order, have their tokens."""
+        self._return_to_device()
+        plan = features.plan
         corners = plan.corners
-        batch_size = self._batch_size(plan)
+        indices = plan.indices(features.part)
+        size = self._batch_size(plan)
         done = 0
-        while done < len(corners):
-            batch = torch.stack(
-                [
-                    guide[
-                        :,
-                        top : top + plan.window_height,
-                        left : left + plan.window_width,
-                    ]
-                    for top, left in corners[done : done + batch_size]
-                ]
+        while done < len(indices):
+            following = indices[done : done + size]
+            slots = batches.take_slots(following, size)
+            batch = batches.cut_batch(
+                features.guide,
+                plan,
+                [corners[index] for index in following[: len(slots)]],
+                slots,
+                size,
             )
             try:
                 tokens = self._finite_tokens(batch)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as err:
                 if not _is_out_of_memory(err):
                     raise
-                batch_size = self._shrink_batch(len(batch), err)
+                size = self._shrink_batch(size, err)
                 continue
-            done += len(batch)
-            yield done, tokens
+            features.tokens[done : done + len(slots)] = tokens[slots]
+            done += len(slots)
+            yield done
 
     def _batch_size(self, plan: WindowPlan) -> int:
-        rows, columns = self.model.tower.grid(
-            plan.window_height, plan.window_width
-        )
-        flop = 2 * self.model.tower.parameter_count * (1 + rows * columns)
-        budget = (
-            _BATCH_FLOP_CPU
-            if self.model.tower.device.type == 'cpu'
-            else _BATCH_FLOP_ACCELERATOR
-        )
-        largest = max(1, min(64, int(budget / flop)))
-        batches = math.ceil(len(plan) / largest)
-        return math.ceil(len(plan) / batches)
+        return batches.batch_size(self.model.tower, plan)
 
     def _finite_tokens(self, batch: torch.Tensor) -> torch.Tensor:
         """Return tokens on the CPU, from float32 where half overflowed."""
         tokens = self._tokens(batch)
-        if torch.isfinite(tokens).all():
-            return tokens
+        is_finite = torch.isfinite(tokens).flatten(1).all(dim=1)
         tower = self.model.tower
         dtype = tower.dtype
-        if dtype != torch.float32:
+        if not is_finite.all() and dtype != torch.float32:
             self._notice(
                 f'{_dtype_name(dtype)} overflowed in some windows; these '
                 'were computed again in float32.'
             )
             tower.to(tower.device, torch.float32)
             try:
-                tokens = self._tokens(batch)
+                exact = self._tokens(batch)
             finally:
                 tower.to(tower.device, dtype)
-        if not torch.isfinite(tokens).all():
+            # The others stay: no window depends on its batch.
+            tokens = torch.where(is_finite[:, None, None, None], tokens, exact)
+            is_finite = torch.isfinite(tokens)
+        if not is_finite.all():
             raise WeightsError(
                 'The model gives values that are not finite numbers: its '
                 'weights are damaged. Download or copy them again.'
@@ -298,9 +297,9 @@ class Segmenter:
         )
 
     def classify(
-        self, features: classify.Features, classes: ClassList
-    ) -> Generator[Progress, None, Segmentation]:
-        """Yield progress; return the labels of encoded features.
+        self, features: Features, classes: ClassList
+    ) -> Generator[Progress | Partial, None, Segmentation]:
+        """Yield progress and labels; return the labels of encoded features.
 
         Parameters
         ----------
@@ -313,69 +312,75 @@ class Segmenter:
         InputError
             If a threshold is set without a background row.
         """
-        settings = self.settings
-        check_threshold(classes, settings)
+        check_threshold(classes, self.settings)
         queries = yield from self.embed(classes)
-        scores = classify.token_scores(features, queries)
-        projection = classify.Projection(features)
-        steps, dilations = REFINEMENTS[settings.refine]
-        height, width = features.size
-        rows = classify.band_height(features, len(queries), steps, dilations)
-        labels = np.empty((height, width), classes.label_dtype)
-        confidence = np.empty((height, width), np.float32)
-        tops = range(0, height, rows)
-        total = len(tops) * steps
-        for index, top in enumerate(tops):
-            band = slice(top, min(top + rows, height))
-            if steps:
-                maps = yield from _reported(
-                    classify.refined_band(
-                        projection,
-                        scores,
-                        band,
-                        height,
-                        steps=steps,
-                        dilations=dilations,
-                    ),
-                    index * steps,
-                    total,
-                )
-            else:
-                maps = projection.maps(scores, band)
-            decision = classify.decide(
-                maps,
-                classes,
-                logit_scale=settings.logit_scale,
-                threshold=settings.threshold,
-            )
-            labels[band] = decision.labels
-            confidence[band] = decision.confidence
+        labeler = Labeler(features, queries, classes, self.settings)
+        return (yield from self._finish(labeler, features, classes))
+
+    def stream(
+        self,
+        image: npt.ArrayLike,
+        classes: ClassList,
+        region: Region | None = None,
+        *,
+        previews: bool = True,
+    ) -> Generator[Progress | Partial, None, Segmentation]:
+        """Yield progress and labels; return the labels of an image.
+
+        They are those of ``encode`` and ``classify``, but come as soon as
+        the windows are there that they depend on.
+
+        Parameters
+        ----------
+        image, region
+            See ``encode``.
+        classes : ClassList
+        previews : bool
+            Whether labels come early with a refinement too, though they will
+            change.
+        """
+        check_threshold(classes, self.settings)
+        # Texts first: their errors come before the long part.
+        queries = yield from self.embed(classes)
+        features = self._prepare(image, region)
+        labeler = Labeler(features, queries, classes, self.settings)
+        total = len(features.tokens)
+        is_wanted = previews or self.settings.refine == 'off'
+        yield Progress('windows', 0, total)
+        for done in self._fill(features):
+            yield Progress('windows', done, total)
+            if is_wanted:
+                yield from labeler.decide(done)
+        return (yield from self._finish(labeler, features, classes))
+
+    def _finish(
+        self,
+        labeler: Labeler,
+        features: Features,
+        classes: ClassList,
+    ) -> Generator[Progress | Partial, None, Segmentation]:
+        settings = self.settings
+        if settings.refine == 'off':
+            yield from labeler.decide(len(features.tokens))
+        else:
+            yield from labeler.refine()
+        is_whole = features.region == Region(0, 0, *features.size)
         return Segmentation(
-            labels=labels,
-            confidence=confidence,
+            labels=labeler.labels,
+            confidence=labeler.confidence,
             classes=classes,
             recipe=make_recipe(self, features, classes),
             notices=(
                 *self.notices,
                 *self.model.notices(classes, settings.templates),
             ),
+            region=None if is_whole else features.region,
         )
 
     def _notice(self, text: str) -> None:
         _logger.info(text)
         if text not in self._notices:
             self._notices.append(text)
-
-
-def _reported(
-    steps: Generator[int, None, torch.Tensor], before: int, total: int
-) -> Generator[Progress, None, torch.Tensor]:
-    try:
-        while True:
-            yield Progress('refine', before + next(steps), total)
-    except StopIteration as stop:
-        maps: torch.Tensor = stop.value
-        return maps
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

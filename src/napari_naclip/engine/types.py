@@ -74,6 +74,9 @@ class Settings:
         Short side, in pixels, that the image is resized to; None: as it is.
     max_side : int
         Upper limit of the resized long side, in pixels; wins over `detail`.
+    reduction : float or None
+        Image pixels for each pixel that the model sees, above 0; below 1
+        enlarges. Wins over `detail` and `max_side`. None: those two decide.
     window, stride : int or None
         Sliding window and its stride in pixels; a window of 0 takes the
         whole image in one pass. None: what suits the model.
@@ -101,6 +104,7 @@ class Settings:
     gaussian_std: float = 5.0
     detail: int | None = 336
     max_side: int = 2048
+    reduction: float | None = None
     window: int | None = None
     stride: int | None = None
     logit_scale: float = 40.0
@@ -132,6 +136,14 @@ class Settings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f'{name} is {value}; it must be above 0.')
+        reduction = self.reduction
+        if reduction is not None and not (
+            math.isfinite(reduction) and reduction > 0
+        ):
+            raise InputError(
+                f'The reduction is {reduction} image pixels for each pixel '
+                'that the model sees; it must be above 0.'
+            )
         if not 0 <= self.threshold <= 1:
             raise InputError(
                 f'The threshold is {self.threshold}; it is a probability '
@@ -222,6 +234,15 @@ class Region:
         """What cuts the region out of an image."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def intersection(self, other: Region) -> Region:
+        """Return the pixels of both, of which there must be some."""
+        return Region(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Partial:
@@ -240,12 +261,12 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """Labels of an image and what they mean.
+    """Labels of an image, or a region of it, and what they mean.
 
     Attributes
     ----------
     labels : (H, W) uint8 or uint16 array
-        Label value of each pixel at the image's own size.
+        Label value of each pixel of the image, or of the region.
     confidence : (H, W) float32 array
         Probability, 0 to 1, of the best class among all classes.
     classes : ClassList
@@ -254,6 +275,9 @@ class Segmentation:
         Plain data: versions, model, device, settings, classes, sizes.
     notices : tuple of str
         What the person should know about this result, a sentence each.
+    region : Region or None
+        The part of the image that labels and confidence are for; None: all
+        of it.
     """
 
     labels: npt.NDArray[np.unsignedinteger] = field(repr=False)
@@ -261,6 +285,7 @@ class Segmentation:
     classes: ClassList
     recipe: dict[str, Any] = field(repr=False)
     notices: tuple[str, ...] = ()
+    region: Region | None = None
 
 
 def threshold_from_margin(

@@ -1,15 +1,41 @@
-"""Where the sliding windows lie: pure integers.
+"""Where the sliding windows lie: pure integers, known before any model is.
 
 The windows of a plan all have one size and form a lattice: every combination
 of a top row and a left column. The last window of a row or column is moved
-back to the border and counts like any other (the published rule).
+back to the border and counts like any other (the published rule). The plan
+belongs to the whole plane; a region of it takes a part of the lattice.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.resample import bilinear_taps, covering_windows
+from napari_naclip.engine.types import REFINEMENTS, Region
+
+if TYPE_CHECKING:
+    from napari_naclip.engine.types import Refinement, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPart:
+    """A rectangle of a lattice of windows.
+
+    Attributes
+    ----------
+    rows, columns : range
+        Of the lattice.
+    """
+
+    rows: range
+    columns: range
+
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +66,90 @@ class WindowPlan:
 
     def __len__(self) -> int:
         return len(self.tops) * len(self.lefts)
+
+    def part(
+        self, size: tuple[int, int], region: Region | None = None
+    ) -> WindowPart:
+        """Return the windows that any pixel of a region depends on.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Rows and columns of the image itself, before it was resized to
+            this plan's.
+        region : Region, optional
+            In pixels of the image itself; None: all of it.
+        """
+        if region is None:
+            return WindowPart(range(len(self.tops)), range(len(self.lefts)))
+        return WindowPart(
+            _needed(
+                self.tops,
+                self.window_height,
+                (self.height, size[0]),
+                (region.top, region.bottom),
+            ),
+            _needed(
+                self.lefts,
+                self.window_width,
+                (self.width, size[1]),
+                (region.left, region.right),
+            ),
+        )
+
+    def covered(self, size: tuple[int, int], part: WindowPart) -> Region:
+        """Return the pixels of the image that no other window changes.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Rows and columns of the image itself.
+        part : WindowPart
+            The windows that are there; enough for a pixel at least.
+        """
+        top, bottom = _covered(
+            self.tops, self.window_height, (self.height, size[0]), part.rows
+        )
+        left, right = _covered(
+            self.lefts, self.window_width, (self.width, size[1]), part.columns
+        )
+        return Region(top, left, bottom, right)
+
+    def indices(self, part: WindowPart) -> list[int]:
+        """Return the places in ``corners`` of a part's windows, in order."""
+        return [
+            row * len(self.lefts) + column
+            for row in part.rows
+            for column in part.columns
+        ]
+
+
+def _needed(
+    starts: tuple[int, ...],
+    window: int,
+    lengths: tuple[int, int],
+    pixels: tuple[int, int],
+) -> range:
+    taps = bilinear_taps(*lengths, *pixels)
+    return covering_windows(
+        starts, window, int(taps.lower[0]), int(taps.upper[-1]) + 1
+    )
+
+
+def _covered(
+    starts: tuple[int, ...],
+    window: int,
+    lengths: tuple[int, int],
+    part: range,
+) -> tuple[int, int]:
+    """Return the first pixel, and the one after the last."""
+    taps = bilinear_taps(*lengths, 0, lengths[1])
+    first = starts[part.start - 1] + window if part.start else 0
+    stop = starts[part.stop] if part.stop < len(starts) else lengths[0]
+    return (
+        int(np.searchsorted(taps.lower, first, side='left')),
+        int(np.searchsorted(taps.upper, stop, side='left')),
+    )
 
 
 def plan_windows(
@@ -78,3 +188,112 @@ def _starts(length: int, window: int, stride: int) -> tuple[int, ...]:
     count = max(length - window + stride - 1, 0) // stride + 1
     last = max(length - window, 0)
     return tuple(min(index * stride, last) for index in range(count))
+
+
+def working_size(
+    height: int,
+    width: int,
+    *,
+    detail: int | None,
+    max_side: int,
+    reduction: float | None = None,
+) -> tuple[int, int]:
+    """Return the size at which the windows slide.
+
+    The factor is min(max_side / long side, detail / short side), and a side
+    of n pixels becomes int(n * factor + 0.5), at least 1. A reduction of N
+    image pixels to a model pixel makes it int(n / N + 0.5) instead.
+    """
+    if reduction is not None:
+        return (
+            max(1, int(height / reduction + 0.5)),
+            max(1, int(width / reduction + 0.5)),
+        )
+    if detail is None:
+        return height, width
+    factor = min(max_side / max(height, width), detail / min(height, width))
+    return (
+        max(1, int(height * factor + 0.5)),
+        max(1, int(width * factor + 0.5)),
+    )
+
+
+def plan_image(
+    height: int, width: int, settings: Settings, *, window: int, stride: int
+) -> WindowPlan:
+    """Return the windows of an image as settings want them.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the whole image in pixels, at least 1.
+    settings : Settings
+    window, stride : int
+        What suits the model, in pixels; the settings may say otherwise.
+
+    Raises
+    ------
+    InputError
+        If the stride is larger than the window.
+    """
+    rows, columns = working_size(
+        height,
+        width,
+        detail=settings.detail,
+        max_side=settings.max_side,
+        reduction=settings.reduction,
+    )
+    if settings.window is not None:
+        window, stride = settings.window, max(1, settings.window // 2)
+    if settings.stride is not None:
+        stride = settings.stride
+    return plan_windows(rows, columns, window=window, stride=stride)
+
+
+def check_region(size: tuple[int, int], region: Region) -> None:
+    """Raise ``InputError`` if a region reaches out of an image of a size."""
+    if region.bottom > size[0] or region.right > size[1]:
+        raise InputError(
+            f'The region ends at row {region.bottom} and column '
+            f'{region.right}, but the image has {size[0]} x {size[1]} '
+            'pixels. Choose a region inside it.'
+        )
+
+
+def with_halo(
+    region: Region, size: tuple[int, int], refinement: Refinement
+) -> Region:
+    """Return a region and all around it that can change its refined labels."""
+    steps, dilations = REFINEMENTS[refinement]
+    reach = steps * max(dilations, default=0)
+    return Region(
+        max(region.top - reach, 0),
+        max(region.left - reach, 0),
+        min(region.bottom + reach, size[0]),
+        min(region.right + reach, size[1]),
+    )
+
+
+def count_windows(
+    plan: WindowPlan,
+    size: tuple[int, int],
+    region: Region | None = None,
+    refinement: Refinement = 'off',
+) -> int:
+    """Return how many windows a run has to look at.
+
+    Parameters
+    ----------
+    plan : WindowPlan
+        Of the whole image.
+    size : (int, int)
+        Rows and columns of the whole image.
+    region : Region, optional
+        What is run, in pixels of the image; None: all of it.
+    refinement : {'off', 'fast', 'fine'}
+        Refined labels depend on more pixels around the region.
+    """
+    if region is None:
+        return len(plan)
+    check_region(size, region)
+    return len(plan.part(size, with_halo(region, size, refinement)))

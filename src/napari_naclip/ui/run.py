@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_naclip.engine.types import Progress
+from napari_naclip.engine.types import Partial, Progress
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Run:
                 if self.cancel.is_set():
                     break
                 return Done(stop.value)
+            if isinstance(progress, Partial):
+                continue
             now = time.monotonic()
             if progress.stage != stage or now - reported > _REPORT_INTERVAL:
                 reported, stage = now, progress.stage
@@ -118,7 +120,7 @@ class Run:
 
 def _compute(
     request: RunRequest,
-) -> Generator[Progress, None, Segmentation]:
+) -> Generator[Progress | Partial, None, Segmentation]:
     yield from SLOT.acquire()
     try:
         model = yield from SLOT.load(request.model)
