@@ -228,6 +228,7 @@ def test_the_recipe_is_plain_data_without_a_path(
     recipe = json.loads(text)
     assert recipe['image'] == {
         'size': [64, 72],
+        'region': None,
         'seen_at': [64, 72],
         'window': [32, 32],
         'windows': 12,

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_naclip.engine.errors import InputError
-from napari_naclip.engine.windows import plan_windows, working_size
+from napari_naclip.engine.resample import token_block
+from napari_naclip.engine.types import Region, Settings
+from napari_naclip.engine.windows import (
+    plan_image,
+    plan_windows,
+    working_size,
+)
 
 windows_and_strides = st.integers(1, 40).flatmap(
     lambda window: st.tuples(st.just(window), st.integers(1, window))
@@ -119,3 +128,82 @@ def test_half_a_pixel_is_rounded_up(
 
 def test_no_detail_keeps_the_size() -> None:
     assert working_size(5000, 3, detail=None, max_side=2048) == (5000, 3)
+
+
+@pytest.mark.parametrize(
+    ('size', 'reduction', 'expected'),
+    [
+        ((100, 50), 1, (100, 50)),
+        ((100, 50), 2.5, (40, 20)),
+        ((5, 7), 2, (3, 4)),
+        ((100, 50), 0.5, (200, 100)),
+        ((10, 10000), 100, (1, 100)),
+        ((3000, 9), 0.1, (30000, 90)),
+    ],
+)
+def test_a_reduction_wins_over_detail_and_the_longest_side(
+    size: tuple[int, int], reduction: float, expected: tuple[int, int]
+) -> None:
+    settings = Settings(detail=336, max_side=2048, reduction=reduction)
+    plan = plan_image(*size, settings, window=0, stride=1)
+    assert (plan.height, plan.width) == expected
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({}, (64, (0, 32, 36))),
+        ({'stride': 20}, (64, (0, 20, 36))),
+        ({'window': 50}, (50, (0, 25, 50))),
+        ({'window': 50, 'stride': 50}, (50, (0, 50))),
+        ({'window': 0}, (100, (0,))),
+    ],
+)
+def test_settings_win_over_what_suits_the_model(
+    options: dict[str, int], expected: tuple[int, tuple[int, ...]]
+) -> None:
+    settings = Settings(detail=None, **options)
+    plan = plan_image(100, 100, settings, window=64, stride=32)
+    assert (plan.window_height, plan.tops) == expected
+
+
+@given(
+    st.integers(1, 60),
+    windows_and_strides,
+    st.integers(1, 60),
+    st.integers(1, 8),
+    st.data(),
+)
+def test_a_part_is_all_that_pixels_depend_on(
+    length: int,
+    shape: tuple[int, int],
+    target: int,
+    grid: int,
+    data: st.DataObject,
+) -> None:
+    start = data.draw(st.integers(0, target - 1))
+    stop = data.draw(st.integers(start + 1, target))
+    plan = plan_windows(length, length, window=shape[0], stride=shape[1])
+    part = plan.part((target, target), Region(start, start, stop, stop))
+    assert part.rows == part.columns
+    # The windows with any weight in the whole matrix.
+    windows, matrix = token_block(
+        plan.tops, plan.window_height, grid, (length, target), 0, target
+    )
+    weights = matrix.reshape(target, len(windows), grid).any(axis=2)
+    used = [set(np.flatnonzero(row) + windows.start) for row in weights]
+    needed = set().union(*used[start:stop])
+    assert part.rows == range(min(needed), max(needed) + 1)
+
+    covered = plan.covered((target, target), part)
+    assert list(range(covered.top, covered.bottom)) == [
+        pixel for pixel, each in enumerate(used) if each <= set(part.rows)
+    ]
+
+
+def test_planning_needs_no_torch() -> None:
+    code = (
+        'import sys; from napari_naclip.engine import windows; '
+        'assert "torch" not in sys.modules'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True, timeout=120)

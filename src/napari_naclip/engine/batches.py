@@ -15,41 +15,64 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_naclip.engine.clip.tower import ImageTower
-    from napari_naclip.engine.windows import WindowPlan
+    from napari_naclip.engine.windows import WindowPart, WindowPlan
 
-#: Work in a batch of windows: on a CPU a window of a real model fills the
-#: processor alone, and a cancel is answered after it.
-_FLOP_CPU = 3e10
+#: Work in a batch, at most: more does not fill a CPU better, and a cancel is
+#: answered after a batch.
+_FLOP_CPU = 7.5e10
 #: The same for an accelerator.
 _FLOP_ACCELERATOR = 6e11
 _LARGEST = 16
+#: What a batch costs beside its windows, in windows: measured with ViT-B/16.
+_OVERHEAD_CPU = 0.05
+#: The same for an accelerator, which few windows do not fill.
+_OVERHEAD_ACCELERATOR = 1.0
 
 
 def batch_size(tower: ImageTower, plan: WindowPlan) -> int:
     """Return how many windows every batch of a plan has, for any region."""
     rows, columns = tower.grid(plan.window_height, plan.window_width)
     flop = 2 * tower.parameter_count * (1 + rows * columns)
-    budget = _FLOP_CPU if tower.device.type == 'cpu' else _FLOP_ACCELERATOR
-    return max(1, min(_LARGEST, int(budget / flop), len(plan)))
+    is_cpu = tower.device.type == 'cpu'
+    budget = _FLOP_CPU if is_cpu else _FLOP_ACCELERATOR
+    overhead = _OVERHEAD_CPU if is_cpu else _OVERHEAD_ACCELERATOR
+    largest = max(1, min(_LARGEST, int(budget / flop)))
+    # The last batch is filled up: what the whole image costs decides.
+    return min(
+        range(1, largest + 1),
+        key=lambda size: -(-len(plan) // size) * (size + overhead),
+    )
 
 
-def take_slots(indices: Sequence[int], size: int) -> list[int]:
-    """Return the slots of the next windows in a batch, as many as fit.
+def slots_of(plan: WindowPlan, part: WindowPart, size: int) -> list[int]:
+    """Return the slot of each window of a part in its batch, in order.
+
+    It follows from the window's place in the whole lattice alone.
 
     Parameters
     ----------
-    indices : sequence of int
-        Places of the windows in the whole lattice, increasing.
     size : int
         Windows in a batch.
     """
-    slots: list[int] = []
-    for index in indices[:size]:
-        slot = index % size
-        if slot in slots:
+    # Windows in a row of the lattice, or beneath each other, differ.
+    step = len(plan.lefts)
+    if step % size == 0:
+        step += 1
+    return [
+        (row * step + column) % size
+        for row in part.rows
+        for column in part.columns
+    ]
+
+
+def count_fitting(slots: Sequence[int], start: int, size: int) -> int:
+    """Return how many windows from `start` on fit into a batch."""
+    taken: set[int] = set()
+    for slot in slots[start : start + size]:
+        if slot in taken:
             break
-        slots.append(slot)
-    return slots
+        taken.add(slot)
+    return len(taken)
 
 
 def cut_batch(

@@ -180,18 +180,17 @@ class Segmenter:
         """Yield how many windows, in order, have their tokens."""
         self._return_to_device()
         plan = features.plan
-        corners = plan.corners
-        indices = plan.indices(features.part)
+        corners = plan.part_corners(features.part)
         size = self._batch_size(plan)
+        slots = batches.slots_of(plan, features.part, size)
         done = 0
-        while done < len(indices):
-            following = indices[done : done + size]
-            slots = batches.take_slots(following, size)
+        while done < len(corners):
+            stop = done + batches.count_fitting(slots, done, size)
             batch = batches.cut_batch(
                 features.guide,
                 plan,
-                [corners[index] for index in following[: len(slots)]],
-                slots,
+                corners[done:stop],
+                slots[done:stop],
                 size,
             )
             try:
@@ -200,9 +199,10 @@ class Segmenter:
                 if not _is_out_of_memory(err):
                     raise
                 size = self._shrink_batch(size, err)
+                slots = batches.slots_of(plan, features.part, size)
                 continue
-            features.tokens[done : done + len(slots)] = tokens[slots]
-            done += len(slots)
+            features.tokens[done:stop] = tokens[slots[done:stop]]
+            done = stop
             yield done
 
     def _batch_size(self, plan: WindowPlan) -> int:

@@ -115,10 +115,10 @@ class WindowPlan:
         )
         return Region(top, left, bottom, right)
 
-    def indices(self, part: WindowPart) -> list[int]:
-        """Return the places in ``corners`` of a part's windows, in order."""
+    def part_corners(self, part: WindowPart) -> list[tuple[int, int]]:
+        """Return the corners of a part's windows, row by row."""
         return [
-            row * len(self.lefts) + column
+            (self.tops[row], self.lefts[column])
             for row in part.rows
             for column in part.columns
         ]
