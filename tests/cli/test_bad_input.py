@@ -107,6 +107,8 @@ def test_array_of_objects_in_a_file_is_not_unpickled(run, no_model, tmp_path):
         ((*TWO, '--threshold', 'nan'), 'The threshold is nan'),
         ((*TWO, '--threshold', '0.5'), 'needs a background row'),
         ((*TWO, '--detail', '0'), 'detail is 0'),
+        ((*TWO, '--reduction', '0'), 'The reduction is 0.0 image pixels'),
+        ((*TWO, '--reduction', 'inf'), 'The reduction is inf image pixels'),
         ((*TWO, '--window', '-1'), 'window is -1'),
         ((*TWO, '--strategy', 'csa'), "'csa' is defined for"),
         ((*TWO, '--model', 'gpt'), "There is no model 'gpt'"),

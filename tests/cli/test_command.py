@@ -46,6 +46,11 @@ def test_help_without_anything_heavy():
         ('segment', '--classes', 'sky', '-o', 'o.tif'),
         ('segment', 'a', '--classes', 'a', '--classes-file', 'f', '-o', 'o'),
         ('segment', 'a', '--classes', 'a', '-o', 'o', '--detail', 'much'),
+        ('segment', 'a', '--classes', 'a', '-o', 'o', '--reduction', 'much'),
+        (
+            *('segment', 'a', '--classes', 'a', '-o', 'o'),
+            *('--detail', '448', '--reduction', '2'),
+        ),
         ('segment', 'a', '--classes', 'a', '-o', 'o', '--refine', 'much'),
         ('segment', 'a', '--classes', 'a', '-o', 'o', '--precision', 'int8'),
         ('segment', 'a', '--classes', 'a', '-o', 'o', '--threshold', 'low'),

@@ -102,6 +102,26 @@ def test_full_detail(run, photo):
     assert recipe['image']['seen_at'] == [112, 160]
 
 
+def test_reduction(run, photo):
+    run('segment', photo, *DEMO, '--reduction', '0.8', '-o', 'out.tif')
+    recipe = json.loads(Path('out.json').read_text(encoding='utf-8'))['recipe']
+    assert recipe['settings']['reduction'] == 0.8
+    assert recipe['image']['seen_at'] == [140, 200]
+
+
+@pytest.mark.parametrize(
+    ('resampling', 'averaged'), [('auto', True), ('published', False)]
+)
+def test_resampling(run, photo, resampling, averaged):
+    run(
+        *('segment', photo, *DEMO, '--resampling', resampling),
+        *('--reduction', '2.5', '--window', '32', '-o', 'out.tif'),
+    )
+    recipe = json.loads(Path('out.json').read_text(encoding='utf-8'))['recipe']
+    assert recipe['settings']['resampling'] == resampling
+    assert recipe['image']['area_averaged'] == averaged
+
+
 def test_background_without_prompts_is_for_the_threshold(run, photo):
     run(
         *('segment', photo, *DEMO, '--background', ''),

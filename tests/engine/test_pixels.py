@@ -12,8 +12,10 @@ from torch.nn.functional import interpolate
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.pixels import (
     normalize,
+    percentile_range,
     resize,
     to_rgb,
+    value_range,
 )
 
 REAL_DTYPES = [
@@ -141,6 +143,77 @@ def test_an_unusable_image_gets_one_sentence(
 ) -> None:
     with pytest.raises(InputError, match=message):
         to_rgb(image)
+
+
+def test_the_value_range_is_that_of_finite_color_values() -> None:
+    values = np.array([[-3.5, np.nan, 7], [np.inf, 2, -np.inf]])
+    assert value_range(values) == (-3.5, 7)
+    color = np.zeros((2, 2, 4), np.uint16)
+    color[0, 0, :3] = 9
+    color[..., 3] = 60000
+    assert value_range(color) == (0, 9)
+    assert value_range(np.array([[False, True]])) == (0, 1)
+    # Not 255: what uint8 may hold is no range of values.
+    assert value_range(np.array([[3, 4]], np.uint8)) == (3, 4)
+
+
+@pytest.mark.parametrize('dtype', REAL_DTYPES)
+def test_percentiles_of_every_real_dtype(dtype: str) -> None:
+    image = np.arange(101).reshape(1, 101).astype(dtype)
+    assert percentile_range(image, 10, 90) == pytest.approx((10, 90))
+
+
+def test_outliers_are_beyond_the_percentiles() -> None:
+    image = np.arange(10000, dtype=np.float32).reshape(100, 100)
+    image[0, 0], image[0, 1], image[0, 2] = -1e9, np.nan, np.inf
+    low, high = percentile_range(image)
+    assert low == pytest.approx(52, abs=2)
+    assert high == pytest.approx(9949, abs=2)
+
+
+def test_percentiles_of_large_half_precision_values() -> None:
+    image = np.linspace(-60000, 60000, 1000).reshape(10, 100)
+    low, high = percentile_range(image.astype(np.float16), 0, 100)
+    assert (low, high) == pytest.approx((-60000, 60000), rel=1e-3)
+
+
+def test_equal_percentiles_give_way_to_the_range() -> None:
+    image = np.zeros((100, 100))
+    image[0, 0] = 8
+    assert percentile_range(image) == (0, 8)
+
+
+@pytest.mark.parametrize('limits', [value_range, percentile_range])
+@pytest.mark.parametrize(
+    ('image', 'message'),
+    [
+        (np.full((4, 4), 7.0), 'constant'),
+        (np.array([[3.0, np.nan, np.inf]]), 'Every finite value .* is 3'),
+        (np.full((2, 2), np.nan), 'no finite value'),
+        (np.ones((2, 2), complex), 'dtype complex'),
+        (np.ones(3), 'shape'),
+    ],
+)
+def test_no_limits_for_an_image_of_one_value(
+    limits: Any, image: np.ndarray, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        limits(image)
+
+
+@pytest.mark.parametrize('pair', [(5, 5), (60, 40), (-1, 50), (0, 101)])
+def test_percentiles_out_of_order_are_refused(pair: tuple[int, int]) -> None:
+    with pytest.raises(InputError, match='from 0 to 100'):
+        percentile_range(RAMP, *pair)
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+def test_a_composed_picture_stays(dtype: Any) -> None:
+    picture = random_picture(4, 5).astype(dtype)
+    limits = (0, 255)
+    np.testing.assert_allclose(
+        to_rgb(picture, contrast_limits=limits), picture, rtol=1e-6
+    )
 
 
 def random_picture(height: int, width: int) -> np.ndarray:

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_naclip.engine import classify
-from napari_naclip.engine.errors import InputError, WeightsError
+from napari_naclip.engine import classify, pixels, tiles
+from napari_naclip.engine.errors import (
+    InputError,
+    OutOfMemoryError,
+    WeightsError,
+)
 from napari_naclip.engine.models import Model
 from napari_naclip.engine.segment import iter_segment, segment
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
@@ -73,7 +77,7 @@ def test_windows_in_batches_are_windows_one_by_one(
 
 
 @pytest.mark.parametrize('refine', ['off', 'fast'])
-def test_bands_change_no_label(
+def test_bands_and_tiles_change_no_label(
     tiny_model: Model,
     image: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
@@ -82,6 +86,7 @@ def test_bands_change_no_label(
     settings = Settings(detail=None, templates=('{}',), refine=refine)
     whole = segment(image, CLASSES, model=tiny_model, settings=settings)
     monkeypatch.setattr(classify, 'BAND_BYTES', 1)
+    monkeypatch.setattr(tiles, 'TILE', 24)
     bands = segment(image, CLASSES, model=tiny_model, settings=settings)
     np.testing.assert_array_equal(whole.labels, bands.labels)
     np.testing.assert_allclose(whole.confidence, bands.confidence, atol=1e-6)
@@ -200,6 +205,22 @@ def test_a_stride_beyond_the_model_s_window_is_refused(
 ) -> None:
     with pytest.raises(InputError, match='stride 40 is larger than'):
         segment(image, CLASSES, model=tiny_model, settings=Settings(stride=40))
+
+
+def test_a_picture_that_no_memory_holds_gets_one_sentence(
+    tiny_model: Model, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(reduction=1e-6)
+    with pytest.raises(InputError, match='seen at 64000000 x 72000000'):
+        segment(image, CLASSES, model=tiny_model, settings=settings)
+
+    def resize(picture: np.ndarray, *_: object) -> np.ndarray:
+        # The true error of what cannot be allocated.
+        return torch.empty(2**60, dtype=torch.uint8).numpy()
+
+    monkeypatch.setattr(pixels, 'resize', resize)
+    with pytest.raises(OutOfMemoryError, match='see the image at 64 x 72'):
+        segment(image, CLASSES, model=tiny_model, settings=SETTINGS)
 
 
 def test_two_pixels_are_enough(tiny_model: Model) -> None:

@@ -16,6 +16,7 @@ from napari_naclip.engine.colors import class_color
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.types import (
     ClassList,
+    Region,
     Settings,
     TextClass,
     threshold_from_margin,
@@ -182,6 +183,10 @@ def test_classes_are_plain_data() -> None:
         ({'max_side': 0}, 'max_side is 0'),
         ({'window': -1}, 'window is -1'),
         ({'stride': 0}, 'stride is 0'),
+        ({'reduction': 0}, 'reduction is 0 image pixels'),
+        ({'reduction': -2.0}, 'reduction is -2.0'),
+        ({'reduction': math.inf}, 'reduction is inf'),
+        ({'reduction': math.nan}, 'reduction is nan'),
         ({'templates': ()}, 'no prompt template'),
         ({'templates': ('a photo',)}, "template 'a photo' needs"),
         ({'templates': ('{} or {}',)}, 'exactly once'),
@@ -224,3 +229,22 @@ def test_a_margin_means_the_published_probability() -> None:
     assert threshold_from_margin(0.05, 4, 40) == pytest.approx(
         rivals[0] / rivals.sum()
     )
+
+
+@pytest.mark.parametrize(
+    'edges', [(0, 0, 0, 1), (0, 0, 1, 0), (3, 0, 2, 1), (-1, 0, 1, 1)]
+)
+def test_a_region_without_a_pixel_is_refused(
+    edges: tuple[int, int, int, int],
+) -> None:
+    with pytest.raises(InputError, match='holds no pixel'):
+        Region(*edges)
+
+
+def test_a_region_cuts_its_pixels() -> None:
+    region = Region(1, 2, 4, 4)
+    image = np.arange(30).reshape(5, 6)
+    assert region.size == image[region.slices].shape == (3, 2)
+    assert image[region.slices][0, 0] == image[1, 2]
+    other = Region(0, 3, 3, 9)
+    assert region.intersection(other) == Region(1, 3, 3, 4)

@@ -154,12 +154,20 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
 
 def _add_settings(group: argparse._ArgumentGroup) -> None:
     usual = Settings()
-    group.add_argument(
+    scale = group.add_mutually_exclusive_group()
+    scale.add_argument(
         '--detail',
         type=_detail,
         default=usual.detail,
         metavar='PIXELS|full',
         help='short side that the image is resized to (default: %(default)s)',
+    )
+    scale.add_argument(
+        '--reduction',
+        type=float,
+        metavar='N',
+        help='instead: N image pixels for each pixel that the model sees, the '
+        'same for images of any size',
     )
     group.add_argument(
         '--window',

@@ -183,6 +183,7 @@ def _make_settings(arguments: argparse.Namespace) -> Settings:
         strategy=arguments.strategy,
         architecture=arguments.architecture,
         detail=arguments.detail,
+        reduction=arguments.reduction,
         window=arguments.window,
         stride=arguments.stride,
         threshold=arguments.threshold,

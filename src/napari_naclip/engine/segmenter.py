@@ -162,16 +162,27 @@ class Segmenter:
         check_region(size, region)
         plan = self.plan(*size)
         part = plan.part(size, with_halo(region, size, settings.refine))
-        seen = pixels.resize(
-            picture, (plan.height, plan.width), settings.resampling
-        )
-        del picture
         grid = model.tower.grid(plan.window_height, plan.window_width)
+        try:
+            seen = pixels.resize(
+                picture, (plan.height, plan.width), settings.resampling
+            )
+            del picture
+            guide = pixels.normalize(seen, model.mean, model.std)
+            tokens = torch.empty(len(part), *grid, model.tower.embedding_size)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(
+                f'There is not enough memory to see the image at '
+                f'{plan.height} x {plan.width} pixels. Lower the detail, or '
+                'raise the reduction.'
+            ) from error
         return Features(
-            tokens=torch.empty(len(part), *grid, model.tower.embedding_size),
+            tokens=tokens,
             plan=plan,
             size=size,
-            guide=pixels.normalize(seen, model.mean, model.std),
+            guide=guide,
             part=part,
             region=region,
         )

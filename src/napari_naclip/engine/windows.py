@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from napari_naclip.engine.types import Refinement, Settings
 
 
+#: More than any machine's memory holds as a picture, and less than what makes
+#: planning itself slow.
+MAX_PIXELS = 2**31
+
+
 @dataclass(frozen=True, slots=True)
 class WindowPart:
     """A rectangle of a lattice of windows.
@@ -234,7 +239,8 @@ def plan_image(
     Raises
     ------
     InputError
-        If the stride is larger than the window.
+        If the stride is larger than the window, or the image would be seen
+        at more than ``MAX_PIXELS``.
     """
     rows, columns = working_size(
         height,
@@ -243,6 +249,11 @@ def plan_image(
         max_side=settings.max_side,
         reduction=settings.reduction,
     )
+    if rows * columns > MAX_PIXELS:
+        raise InputError(
+            f'The image would be seen at {rows} x {columns} pixels, more than '
+            'any memory holds. Raise the reduction, or lower the detail.'
+        )
     if settings.window is not None:
         window, stride = settings.window, max(1, settings.window // 2)
     if settings.stride is not None:
