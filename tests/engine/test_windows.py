@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -199,11 +196,3 @@ def test_a_part_is_all_that_pixels_depend_on(
     assert list(range(covered.top, covered.bottom)) == [
         pixel for pixel, each in enumerate(used) if each <= set(part.rows)
     ]
-
-
-def test_planning_needs_no_torch() -> None:
-    code = (
-        'import sys; from napari_naclip.engine import windows; '
-        'assert "torch" not in sys.modules'
-    )
-    subprocess.run([sys.executable, '-c', code], check=True, timeout=120)

@@ -105,3 +105,12 @@ def cut_batch(
     ]
     places = dict(zip(slots, windows, strict=True))
     return torch.stack([places.get(slot, windows[0]) for slot in range(size)])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that a batch had no room."""
+    # MPS, XPU and the CPU's allocator raise a bare RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        'out of memory' in str(error).lower()
+        or "can't allocate memory" in str(error).lower()
+    )

@@ -95,3 +95,25 @@ def find_model(name: str) -> RegistryEntry:
             f'There is no model {name!r}. Choose one of '
             f'{", ".join(MODEL_NAMES)}.'
         ) from None
+
+
+def sliding_window(name: str) -> tuple[int, int]:
+    """Return the window and the stride, in pixels, that suit a model.
+
+    They are known before the model is loaded, so that a run can be planned.
+
+    Raises
+    ------
+    ModelError
+        If there is none of that name.
+    """
+    if name == DEMO_NAME:
+        text = (
+            resources.files('napari_naclip.demo')
+            .joinpath('config.json')
+            .read_text(encoding='utf-8')
+        )
+        config = json.loads(text)
+        return config['window'], config['stride']
+    entry = find_model(name)
+    return entry.window, entry.stride

@@ -171,7 +171,7 @@ class Segmenter:
             guide = pixels.normalize(seen, model.mean, model.std)
             tokens = torch.empty(len(part), *grid, model.tower.embedding_size)
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not batches.is_out_of_memory(error):
                 raise
             raise OutOfMemoryError(
                 f'There is not enough memory to see the image at '
@@ -207,7 +207,7 @@ class Segmenter:
             try:
                 tokens = self._finite_tokens(batch)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as err:
-                if not _is_out_of_memory(err):
+                if not batches.is_out_of_memory(err):
                     raise
                 size = self._shrink_batch(size, err)
                 slots = batches.slots_of(plan, features.part, size)
@@ -288,7 +288,7 @@ class Segmenter:
         try:
             tower.to(model.device, model.dtype)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not batches.is_out_of_memory(error):
                 raise
             self._notice(
                 f'{model.device.type.upper()} memory is still too small for '
@@ -392,14 +392,6 @@ class Segmenter:
         _logger.info(text)
         if text not in self._notices:
             self._notices.append(text)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # MPS, XPU and the CPU's allocator raise a bare RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        'out of memory' in str(error).lower()
-        or "can't allocate memory" in str(error).lower()
-    )
 
 
 def _dtype_name(dtype: torch.dtype) -> str:
