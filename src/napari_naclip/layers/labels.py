@@ -1,35 +1,68 @@
 """The result in the viewer: an ordinary Labels layer, made and updated.
 
 What a person edited is known by comparing with what the model wrote last:
-that holds for every brush, for undo and for other plugins.
+that holds for every brush, for undo and for other plugins. The layer has all
+axes and the full shape of its level, so that it moves with the sliders and
+regions are parts of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_naclip.engine.classes import BACKGROUND_VALUE, ClassList
-from napari_naclip.engine.errors import OutOfMemoryError
+from napari_naclip.engine.classes import ClassList
+from napari_naclip.engine.types import Region, Segmentation
+from napari_naclip.layers.checkpoint import (
+    Checkpoint,
+    checkpoint,
+    end_checkpoint,
+    make_zeros,
+    remember,
+    restore,
+)
 from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.sync import (
+    METADATA_KEY,
+    LabelRow,
+    apply_appearance,
+    make_colormap,
+    make_features,
+    read_list,
+    read_rows,
+    shown_colors,
+    store_recipe,
+    to_label_rows,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
-    from napari_naclip.engine.classes import TextClass
-    from napari_naclip.engine.types import Segmentation
-    from napari_naclip.layers.read import PlaneSnapshot
+    from napari_naclip.layers.snapshot import PlaneSnapshot
 
-#: Key of the recipe in a layer's metadata.
-METADATA_KEY: Final = 'napari-naclip'
-#: Name of the value 0 where there is no background row.
-UNLABELED: Final = 'unlabeled'
-#: Color of values beyond the class list, so that they are seen.
-_OTHER_COLOR: Final = '#ffffff'
+    Mask = npt.NDArray[np.bool_]
+
+
+__all__ = [
+    'Checkpoint',
+    'Result',
+    'accepts',
+    'add_result',
+    'adopt_result',
+    'checkpoint',
+    'end_checkpoint',
+    'has_edits',
+    'keep_values',
+    'restore',
+    'update_result',
+    'write_region',
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -40,20 +73,22 @@ class Result:
     ----------
     image, labels : layer
         Held by reference: names may change.
-    rows : dict of int to TextClass
+    rows : dict of int to LabelRow
         Every row that the layer ever had, by label value: a class that was
         removed may still have painted pixels, and its value is never given
         to another.
-    written : dict
-        For each plane that was run, a copy of what the model wrote.
+    written : array
+        What the model wrote last, in the shape of the layer; 0 where it
+        never wrote. Memory is only taken by the parts that are written to.
+    checkpoint : Checkpoint or None
+        Of the run that is writing.
     """
 
     image: Image
     labels: Labels
-    rows: dict[int, TextClass]
-    written: dict[tuple[int, ...], npt.NDArray[np.unsignedinteger]] = field(
-        default_factory=dict
-    )
+    rows: dict[int, LabelRow]
+    written: npt.NDArray[Any] = field(repr=False)
+    checkpoint: Checkpoint | None = field(default=None, repr=False)
 
 
 def keep_values(classes: ClassList, result: Result | None) -> ClassList:
@@ -81,42 +116,51 @@ def keep_values(classes: ClassList, result: Result | None) -> ClassList:
 
 def accepts(result: Result, snapshot: PlaneSnapshot) -> bool:
     """Return whether a plane has a place in a result's layer."""
-    return tuple(result.labels.data.shape) == snapshot.shape
+    return (
+        tuple(result.labels.data.shape) == snapshot.shape
+        and result.written.shape == snapshot.shape
+    )
 
 
 def add_result(
     viewer: ViewerModel,
     image: Image,
     snapshot: PlaneSnapshot,
-    segmentation: Segmentation,
+    classes: ClassList | Segmentation,
+    recipe: dict[str, Any] | None = None,
 ) -> Result:
     """Add a Labels layer on an image and return the new result.
 
-    The layer has all axes of the image, so that it moves with the sliders;
-    planes that were not run are 0.
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    image : napari.layers.Image
+    snapshot : PlaneSnapshot
+        Any of the run: its level decides the layer's shape and place.
+    classes : ClassList or Segmentation
+        Names and colors of the layer, which is empty (0) at first; a
+        segmentation is written into it.
+    recipe : dict, optional
+        How the content is made.
 
     Raises
     ------
     OutOfMemoryError
         If there is no room for an array of the image's size.
     """
-    classes = segmentation.classes
-    try:
-        data = np.zeros(snapshot.shape, classes.label_dtype)
-    except MemoryError as error:
-        raise OutOfMemoryError(
-            f'There is no memory for labels of the size {snapshot.shape}. '
-            'Open a part of the image.'
-        ) from error
-    plane = np.ascontiguousarray(snapshot.orient(segmentation.labels))
-    data[snapshot.index] = plane
-    rows = {row.value: row for row in classes.rows}
+    if isinstance(classes, Segmentation):
+        result = add_result(
+            viewer, image, snapshot, classes.classes, classes.recipe
+        )
+        write_region(result, snapshot, classes.labels)
+        return result
+    rows = to_label_rows(classes.rows)
     labels = viewer.add_labels(
-        data,
+        make_zeros(snapshot.shape, classes.label_dtype),
         name=f'{image.name} labels',
-        colormap=_colormap(rows, {}),
-        features=_features(rows),
-        metadata={METADATA_KEY: segmentation.recipe},
+        colormap=make_colormap(rows),
+        features=make_features(rows),
+        metadata={METADATA_KEY: dict(recipe or {})},
         **matching_transform(image, snapshot.downsample_factors),
     )
     labels.selected_label = classes.classes[0].value
@@ -124,58 +168,183 @@ def add_result(
         image=image,
         labels=labels,
         rows=rows,
-        written={snapshot.plane_key: plane.copy()},
+        written=make_zeros(snapshot.shape, classes.label_dtype),
+    )
+
+
+def adopt_result(image: Image, labels: Labels) -> Result | None:
+    """Return a Labels layer that keeps a list of classes as a result.
+
+    What the model wrote into it is not known any more, so that everything in
+    it counts as the person's and only empty pixels are written to.
+
+    Returns
+    -------
+    Result or None
+        None if the layer keeps no list, or does not lie on the image.
+    """
+    rows = read_rows(labels)
+    if read_list(labels) is None or not rows or labels.multiscale:
+        return None
+    shape = tuple(labels.data.shape)
+    for level, level_shape in enumerate(np.atleast_2d(image.level_shapes)):
+        if tuple(int(length) for length in level_shape) != shape:
+            continue
+        factors = [1.0] * len(shape)
+        if image.multiscale:
+            factors = [float(f) for f in image.downsample_factors[level]]
+        if _lies_at(labels, matching_transform(image, factors)):
+            written = make_zeros(shape, labels.data.dtype)
+            return Result(image, labels, rows, written)
+    return None
+
+
+def _lies_at(labels: Labels, transform: dict[str, Any]) -> bool:
+    names = ('scale', 'translate', 'rotate', 'shear')
+    return tuple(labels.units) == tuple(transform['units']) and all(
+        np.allclose(own, other, rtol=1e-5)
+        for own, other in [
+            *((getattr(labels, name), transform[name]) for name in names),
+            (labels.affine.affine_matrix, transform['affine']),
+        ]
+    )
+
+
+def write_region(
+    result: Result,
+    snapshot: PlaneSnapshot,
+    labels: npt.NDArray[np.unsignedinteger],
+    region: Region | None = None,
+    mask: Mask | None = None,
+    locked: Collection[int] = frozenset(),
+) -> int:
+    """Write labels where the person has not edited; return pixels kept.
+
+    In place, which leaves the layer's undo history usable. Nothing outside
+    the snapshot's own region and mask is written, and no pixel of a locked
+    class changes or is added.
+
+    Parameters
+    ----------
+    result : Result
+    snapshot : PlaneSnapshot
+    labels : (H, W) uint8 or uint16 array
+        As displayed.
+    region : Region, optional
+        Where they lie in what the snapshot's ``read`` returns. Default: the
+        labels are of the snapshot's region, or of its plane if it has none;
+        their size tells which.
+    mask : (H, W) bool array, optional
+        Which of them to write; all by default.
+    locked : collection of int
+        Values of locked classes.
+
+    Returns
+    -------
+    int
+        Edited pixels that would have changed.
+
+    Raises
+    ------
+    ValueError
+        If the labels do not have the size of where they lie.
+    """
+    place = _place(snapshot, labels, region)
+    inner = _intersect(place, snapshot.region)
+    if inner is None:
+        return 0
+    rows = slice(inner.top - place.top, inner.bottom - place.top)
+    columns = slice(inner.left - place.left, inner.right - place.left)
+    wanted = np.ones(inner.size, bool)
+    if mask is not None:
+        wanted &= mask[rows, columns]
+    if snapshot.mask is not None and snapshot.region is not None:
+        own = snapshot.region
+        wanted &= snapshot.mask[
+            inner.top - own.top : inner.bottom - own.top,
+            inner.left - own.left : inner.right - own.left,
+        ]
+    _make_room(result, labels.dtype)
+    layer, at = result.labels, snapshot.index_of(inner)
+    target, written = np.asarray(layer.data[at]), result.written[at]
+    new = snapshot.orient(labels[rows, columns]).astype(target.dtype)
+    wanted = snapshot.orient(wanted)
+    is_edited = target != written
+    kept = np.count_nonzero(wanted & is_edited & (target != new))
+    allowed = wanted & ~is_edited
+    if locked:
+        fixed = list(locked)
+        allowed &= ~(np.isin(target, fixed) | np.isin(new, fixed))
+    changes = allowed & (target != new)
+    if changes.any():
+        remember(result, snapshot, at, changes)
+        layer.data[at] = np.where(changes, new, target)
+        result.written[at] = np.where(changes, new, written)
+        layer.refresh(extent=False)
+    return int(kept)
+
+
+def _place(
+    snapshot: PlaneSnapshot, labels: npt.NDArray[Any], region: Region | None
+) -> Region:
+    """Return where labels lie in the plane."""
+    place = snapshot.place(region)
+    own = snapshot.region
+    if region is None and own is not None and labels.shape == own.size:
+        place = own
+    if labels.shape != place.size:
+        raise ValueError(
+            f'Labels of the shape {labels.shape} do not fit into {place}.'
+        )
+    return place
+
+
+def _intersect(place: Region, limit: Region | None) -> Region | None:
+    if limit is None:
+        return place
+    top, bottom = max(place.top, limit.top), min(place.bottom, limit.bottom)
+    left, right = max(place.left, limit.left), min(place.right, limit.right)
+    if top >= bottom or left >= right:
+        return None
+    return Region(top, left, bottom, right)
+
+
+def _make_room(result: Result, dtype: np.dtype[Any]) -> None:
+    layer = result.labels
+    if not np.can_cast(dtype, layer.data.dtype):
+        layer.data = layer.data.astype(dtype)
+    if not np.can_cast(dtype, result.written.dtype):
+        result.written = result.written.astype(dtype)
+
+
+def has_edits(result: Result) -> bool:
+    """Return whether a person changed any pixel of a result."""
+    data, written = result.labels.data, result.written
+    if tuple(data.shape) != written.shape:
+        return True
+    # A plane at a time: comparing a whole stack would need its size again.
+    return any(
+        not np.array_equal(own, model)
+        for own, model in zip(data, written, strict=True)
     )
 
 
 def update_result(
     result: Result, snapshot: PlaneSnapshot, segmentation: Segmentation
 ) -> int:
-    """Write a plane where the person has not edited; return pixels kept.
+    """Write a whole result where the person has not edited; return kept.
 
-    Written in place: that leaves the layer's undo history usable.
+    Colors that the layer shows win over those of the segmentation.
     """
-    layer = result.labels
-    plane = np.ascontiguousarray(snapshot.orient(segmentation.labels))
-    if not np.can_cast(plane.dtype, layer.data.dtype):
-        layer.data = layer.data.astype(plane.dtype)
-    target = layer.data[snapshot.index]
-    before = result.written.get(snapshot.plane_key)
-    is_edited = target != (0 if before is None else before)
-    layer.data[snapshot.index] = np.where(is_edited, target, plane)
-    result.written[snapshot.plane_key] = plane.copy()
-    shown = getattr(layer.colormap, 'color_dict', {})
-    kept_colors = {
-        value: shown[value] for value in result.rows if value in shown
-    }
-    result.rows.update({row.value: row for row in segmentation.classes.rows})
-    layer.colormap = _colormap(result.rows, kept_colors)
-    layer.features = _features(result.rows)
-    layer.metadata = {**layer.metadata, METADATA_KEY: segmentation.recipe}
-    layer.refresh(extent=False)
-    return int(np.count_nonzero(is_edited & (target != plane)))
-
-
-def _features(rows: dict[int, TextClass]) -> dict[str, list[Any]]:
-    table = [
-        (value, rows[value].name, ', '.join(rows[value].prompts))
-        for value in sorted(rows)
-    ]
-    if BACKGROUND_VALUE not in rows:
-        table.insert(0, (BACKGROUND_VALUE, UNLABELED, ''))
-    index, names, prompts = zip(*table, strict=True)
-    return {
-        'index': list(index),
-        'class': list(names),
-        'prompts': list(prompts),
-    }
-
-
-def _colormap(
-    rows: dict[int, TextClass], shown: dict[int, Any]
-) -> dict[int | None, Any]:
-    """Return the colors of the rows; those that are shown win."""
-    colors: dict[int | None, Any] = {
-        value: shown.get(value, row.color) for value, row in rows.items()
-    }
-    return {**colors, None: _OTHER_COLOR, BACKGROUND_VALUE: 'transparent'}
+    kept = write_region(result, snapshot, segmentation.labels)
+    shown = shown_colors(result.labels)
+    rows = to_label_rows(segmentation.classes.rows)
+    apply_appearance(
+        result,
+        [
+            replace(row, color=shown.get(value, row.color))
+            for value, row in rows.items()
+        ],
+    )
+    store_recipe(result.labels, segmentation.recipe)
+    return kept

@@ -1,89 +1,74 @@
-"""What a person sees of an image layer, as a snapshot that can be read later.
+"""What a person sees of an image layer, as snapshots that can be read later.
 
-``take_snapshot`` runs on the GUI thread and copies no pixel; ``read`` does,
-in the worker, because slices of dask or zarr arrays can take long.
+Runs on the GUI thread and copies no pixel. Which part of a plane is meant is
+found in ``regions``, how values are seen in ``picture``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from napari_naclip.engine.errors import InputError
+from napari_naclip.layers.picture import (
+    COMPOSED,
+    Picture,
+    composite_layers,
+    make_channel,
+)
+from napari_naclip.layers.regions import (
+    clip_to_level,
+    data_position,
+    drawn_polygons,
+    fill_polygon,
+    trim_region,
+    visible_corners,
+)
+from napari_naclip.layers.snapshot import PlaneSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Shapes
 
-    from napari_naclip.engine.types import Settings
+    from napari_naclip.engine.types import Region, Settings
 
+__all__ = [
+    'Picture',
+    'PlaneSnapshot',
+    'Scope',
+    'take_snapshot',
+    'take_snapshots',
+]
 
-@dataclass(frozen=True, slots=True)
-class PlaneSnapshot:
-    """One plane of an image layer, and how it is displayed.
-
-    Attributes
-    ----------
-    data : array-like
-        The array of the level, with all its axes.
-    index : tuple of int or slice
-        Selects the plane in ``data`` and in a labels array of ``shape``; one
-        entry for each axis of the layer, a full slice for the two displayed.
-    is_transposed : bool
-        Whether the plane is displayed with its two axes exchanged.
-    shape : tuple of int
-        Of the level without the color axis.
-    level : int
-        Level of a multiscale layer, 0 at full size.
-    downsample_factors : tuple of float
-        Size of a pixel of the level in pixels of the layer.
-    contrast_limits : (float, float)
-    gamma : float
-    """
-
-    data: Any = field(repr=False)
-    index: tuple[int | slice, ...]
-    is_transposed: bool
-    shape: tuple[int, ...]
-    level: int
-    downsample_factors: tuple[float, ...]
-    contrast_limits: tuple[float, float]
-    gamma: float
-
-    @property
-    def plane_key(self) -> tuple[int, ...]:
-        """The fixed indices: what tells the planes of a layer apart."""
-        return tuple(i for i in self.index if not isinstance(i, slice))
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of the plane as displayed."""
-        rows, columns = (
-            length
-            for length, i in zip(self.shape, self.index, strict=True)
-            if isinstance(i, slice)
-        )
-        return (columns, rows) if self.is_transposed else (rows, columns)
-
-    def read(self) -> npt.NDArray[Any]:
-        """Return the pixels, (H, W) or (H, W, 3 or 4), as displayed."""
-        plane = np.asarray(self.data[self.index])
-        return plane.swapaxes(0, 1) if self.is_transposed else plane
-
-    def orient(
-        self, labels: npt.NDArray[np.unsignedinteger]
-    ) -> npt.NDArray[np.unsignedinteger]:
-        """Return labels (H, W) as displayed with the axes of the layer."""
-        return labels.T if self.is_transposed else labels
+Scope = Literal['plane', 'visible', 'shapes', 'all']
 
 
 def take_snapshot(
     layer: Image, viewer: ViewerModel, settings: Settings
 ) -> PlaneSnapshot:
-    """Return what is displayed of a layer now.
+    """Return the whole displayed plane; see ``take_snapshots``."""
+    return take_snapshots(layer, viewer, settings)[0]
+
+
+def take_snapshots(
+    layer: Image,
+    viewer: ViewerModel,
+    settings: Settings,
+    *,
+    scope: Scope = 'plane',
+    shapes: Shapes | None = None,
+    picture: Picture | None = None,
+    fits_region: bool = False,
+) -> tuple[PlaneSnapshot, ...]:
+    """Return what is to be segmented of a layer, as it is displayed now.
+
+    All snapshots are of one level, so that one Labels layer holds them.
 
     Parameters
     ----------
@@ -91,14 +76,78 @@ def take_snapshot(
     viewer : napari.components.ViewerModel
         Says which plane is displayed.
     settings : Settings
-        Its detail decides the level of a multiscale layer.
+        Detail or reduction decides the level of a multiscale layer.
+    scope : {'plane', 'visible', 'shapes', 'all'}
+        The displayed plane; what the canvas shows of it; its part in each
+        shape of a layer; all planes of the axes that have sliders.
+    shapes : napari.layers.Shapes, optional
+        For the scope ``'shapes'``.
+    picture : Picture, optional
+        How values are seen; by default as displayed, in grey.
+    fits_region : bool
+        Whether a region is an image of its own, to which the detail applies,
+        instead of a part of its plane.
 
     Raises
     ------
     InputError
-        If the layer has fewer than two axes, or is displayed in 3-D, or its
-        plane is out of the layer.
+        If the layer has fewer than two axes, or is displayed in 3-D, its
+        plane is out of the layer, or there is nothing in the scope.
     """
+    displayed = _displayed_axes(layer, viewer)
+    corners, polygons = _find_parts(layer, viewer, displayed, scope, shapes)
+    is_cut = fits_region and bool(corners)
+    extent = np.array(layer.level_shapes[0], dtype=float)[displayed]
+    looked_at = [extent]
+    if is_cut:
+        looked_at = [
+            np.clip(each[1] + 0.5, 0, extent)
+            - np.clip(each[0] + 0.5, 0, extent)
+            for each in corners
+        ]
+    level = _choose_level(layer, displayed, settings, looked_at)
+    factors = _factors(layer, level)
+    data = layer.data[level] if layer.multiscale else layer.data
+    shape = tuple(data.shape[:-1] if layer.rgb else data.shape)
+    size = (shape[displayed[0]], shape[displayed[1]])
+    parts: list[tuple[Region | None, npt.NDArray[np.bool_] | None]]
+    parts = [(None, None)]
+    if corners:
+        parts = list(
+            _clip_parts(
+                corners,
+                polygons,
+                (factors[displayed[0]], factors[displayed[1]]),
+                size,
+            )
+        )
+        if not parts:
+            raise _nothing_drawn(shapes)
+    if scope == 'all':
+        indices = _all_planes(shape, displayed)
+    else:
+        indices = [_displayed_plane(layer, viewer, displayed, shape, factors)]
+    plain = PlaneSnapshot(
+        data=data,
+        index=indices[0],
+        is_transposed=displayed[0] > displayed[1],
+        shape=shape,
+        level=level,
+        downsample_factors=factors,
+        contrast_limits=_limits(layer),
+        gamma=float(layer.gamma),
+        is_cut=is_cut,
+    )
+    snapshots = tuple(
+        dataclasses.replace(plain, index=index, region=region, mask=mask)
+        for index in indices
+        for region, mask in parts
+    )
+    return _apply(picture or Picture(), layer, viewer, snapshots)
+
+
+def _displayed_axes(layer: Image, viewer: ViewerModel) -> list[int]:
+    """Return the axes of a layer that are rows and columns on the screen."""
     if layer.ndim < 2:
         raise InputError(
             f'{layer.name!r} has one axis only; a picture needs two.'
@@ -115,15 +164,115 @@ def take_snapshot(
             f'{layer.name!r} does not have the two axes that the viewer '
             'shows. Change the order of the axes.'
         )
-    level = _choose_level(layer, displayed, settings)
-    factors = (
-        tuple(float(f) for f in layer.downsample_factors[level])
-        if layer.multiscale
-        else (1.0,) * layer.ndim
+    return displayed
+
+
+Corners = list['npt.NDArray[np.float64]']
+
+
+def _find_parts(
+    layer: Image,
+    viewer: ViewerModel,
+    displayed: list[int],
+    scope: Scope,
+    shapes: Shapes | None,
+) -> tuple[Corners, Corners | None]:
+    """Return bounding boxes and outlines of the regions of a scope."""
+    if scope == 'visible':
+        return [visible_corners(layer, displayed)], None
+    if scope != 'shapes':
+        return [], None
+    if shapes is None:
+        raise InputError(
+            'There is no Shapes layer. Draw regions in one, or choose '
+            'another scope.'
+        )
+    polygons = drawn_polygons(shapes, layer, viewer)
+    if not polygons:
+        raise _nothing_drawn(shapes)
+    boxes = [np.stack([p.min(axis=0), p.max(axis=0)]) for p in polygons]
+    return boxes, polygons
+
+
+def _nothing_drawn(shapes: Shapes | None) -> InputError:
+    name = '' if shapes is None else f' of {shapes.name!r}'
+    return InputError(
+        f'No shape{name} encloses a pixel of this plane of the image. Draw '
+        'a rectangle, an ellipse or a polygon on it.'
     )
-    data = layer.data[level] if layer.multiscale else layer.data
-    shape = tuple(data.shape[:-1] if layer.rgb else data.shape)
-    position = _data_position(layer, viewer, displayed)
+
+
+def _clip_parts(
+    corners: Corners,
+    polygons: Corners | None,
+    factors: tuple[float, float],
+    size: tuple[int, int],
+) -> Iterable[tuple[Region, npt.NDArray[np.bool_] | None]]:
+    """Yield regions and masks in pixels of the level; not the empty ones."""
+    for number, box in enumerate(corners):
+        region = clip_to_level(box, factors, size)
+        if region is None:
+            continue
+        if polygons is None:
+            yield region, None
+            continue
+        outline = (polygons[number] + 0.5) / np.asarray(factors) - 0.5
+        mask = fill_polygon(outline, region)
+        if mask is not None:
+            yield trim_region(region, mask)
+
+
+def _factors(layer: Image, level: int) -> tuple[float, ...]:
+    if not layer.multiscale:
+        return (1.0,) * int(layer.ndim)
+    return tuple(float(f) for f in layer.downsample_factors[level])
+
+
+def _choose_level(
+    layer: Image,
+    displayed: list[int],
+    settings: Settings,
+    looked_at: Sequence[npt.NDArray[np.float64]],
+) -> int:
+    """Return the coarsest level that is still as large as it is looked at.
+
+    Parameters
+    ----------
+    looked_at : sequence of (2,) float array
+        Rows and columns, in pixels of the full size, that the detail is of.
+    """
+    if not layer.multiscale:
+        return 0
+    reduction = getattr(settings, 'reduction', None)
+    if reduction is None and settings.detail is None:
+        return 0
+    short_side = settings.detail or 1
+    fitting = [0]
+    for level in range(len(layer.data)):
+        factors = np.array(_factors(layer, level))[displayed]
+        if reduction is not None:
+            fits = bool(factors.max() <= reduction * (1 + 1e-6))
+        else:
+            # A side is a whole number of pixels of the level, rounded up or
+            # down.
+            fits = all(
+                min(np.rint(sides / factors)) >= short_side
+                for sides in looked_at
+            )
+        if fits:
+            fitting.append(level)
+    return max(fitting)
+
+
+def _displayed_plane(
+    layer: Image,
+    viewer: ViewerModel,
+    displayed: list[int],
+    shape: tuple[int, ...],
+    factors: tuple[float, ...],
+) -> tuple[int | slice, ...]:
+    """Return the index of the plane under the sliders."""
+    position = data_position(layer, viewer, displayed)
     index: list[int | slice] = []
     for axis, length in enumerate(shape):
         if axis in displayed:
@@ -136,58 +285,60 @@ def take_snapshot(
                 'them to where the image is.'
             )
         index.append(at)
-    return PlaneSnapshot(
-        data=data,
-        index=tuple(index),
-        is_transposed=displayed[0] > displayed[1],
-        shape=shape,
-        level=level,
-        downsample_factors=factors,
-        contrast_limits=(
-            float(layer.contrast_limits[0]),
-            float(layer.contrast_limits[1]),
-        ),
-        gamma=float(layer.gamma),
-    )
+    return tuple(index)
 
 
-def _choose_level(
-    layer: Image, displayed: list[int], settings: Settings
-) -> int:
-    """Return the coarsest level that is still as large as it is looked at."""
-    if not layer.multiscale or settings.detail is None:
-        return 0
-    levels = [
-        level
-        for level, shape in enumerate(layer.data.shapes)
-        if min(shape[axis] for axis in displayed) >= settings.detail
+def _all_planes(
+    shape: tuple[int, ...], displayed: list[int]
+) -> list[tuple[int | slice, ...]]:
+    choices: list[Iterable[int | slice]] = [
+        (slice(None),) if axis in displayed else range(length)
+        for axis, length in enumerate(shape)
     ]
-    return max(levels, default=0)
+    return list(itertools.product(*choices))
 
 
-def _data_position(
-    layer: Image, viewer: ViewerModel, displayed: list[int]
-) -> npt.NDArray[np.float64]:
-    """Return the sliders' position in pixels of the layer's full size."""
-    point = np.asarray(viewer.dims.point[-layer.ndim :], dtype=float)
-    units = getattr(viewer.layers, 'units', None)
-    if units is not None:
-        # The viewer's position is in its own units, not in the layer's.
-        point = np.array(
-            [
-                (value * unit).to(own).magnitude
-                for value, unit, own in zip(
-                    point, units[-layer.ndim :], layer.units, strict=True
-                )
-            ]
+def _limits(layer: Image) -> tuple[float, float]:
+    low, high = layer.contrast_limits
+    return float(low), float(high)
+
+
+def _apply(
+    picture: Picture,
+    layer: Image,
+    viewer: ViewerModel,
+    snapshots: tuple[PlaneSnapshot, ...],
+) -> tuple[PlaneSnapshot, ...]:
+    """Return the snapshots with the channels that a picture is made of."""
+    is_colored = picture.channels != 'grey' and not layer.rgb
+    if picture.limits == 'displayed' and not is_colored:
+        return snapshots
+    together, left_out = [layer], list[str]()
+    if is_colored and picture.channels == 'composite':
+        together, left_out = composite_layers(layer, viewer)
+    read = [
+        snapshot.index_of(snapshot.region if snapshot.is_cut else None)
+        for snapshot in snapshots
+    ]
+    # Regions of one plane read it once. Slices cannot be hashed.
+    indices = list({repr(index): index for index in read}.values())
+    level = snapshots[0].level
+    channels = tuple(
+        make_channel(
+            each,
+            each.data[level] if each.multiscale else each.data,
+            picture,
+            indices,
         )
-    # Like napari itself: where a shear or rotation joins a slider's axis with
-    # a displayed one, only its part among the sliders' axes counts.
-    origin = np.asarray(layer.world_to_data(np.zeros(layer.ndim)))
-    linear = np.stack(
-        [layer.world_to_data(axis) - origin for axis in np.eye(layer.ndim)],
-        axis=1,
+        for each in together
     )
-    linear[:, displayed] = 0
-    position: npt.NDArray[np.float64] = linear @ point + origin
-    return position
+    return tuple(
+        dataclasses.replace(
+            snapshot,
+            contrast_limits=COMPOSED,
+            gamma=1.0,
+            channels=channels,
+            left_out=tuple(left_out),
+        )
+        for snapshot in snapshots
+    )

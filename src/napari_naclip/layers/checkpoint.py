@@ -1,0 +1,137 @@
+"""What a run overwrote in a result, so that Cancel can take it back.
+
+The run remembers on its way what it changes the first time; ``restore`` puts
+that back, but never over what the person painted in the meantime.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_naclip.engine.errors import OutOfMemoryError
+from napari_naclip.layers.sync import METADATA_KEY, apply_appearance, read_list
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_naclip.layers.labels import Result
+    from napari_naclip.layers.snapshot import PlaneSnapshot
+
+    Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True, eq=False)
+class Checkpoint:
+    """What a run overwrote, so that it can be taken back.
+
+    Attributes
+    ----------
+    values : tuple of int
+        Label values that had rows.
+    metadata : dict
+    before : array
+        What stood where the run wrote, in the shape of the layer. Memory is
+        only taken by the parts that are written to.
+    is_touched : bool array
+        Where the run wrote.
+    planes : dict
+        Indices of the planes that it wrote to.
+    """
+
+    values: tuple[int, ...]
+    metadata: dict[str, Any]
+    before: npt.NDArray[Any] = field(repr=False)
+    is_touched: Mask = field(repr=False)
+    planes: dict[tuple[int | None, ...], tuple[int | slice, ...]] = field(
+        default_factory=dict
+    )
+
+
+def make_zeros(
+    shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> npt.NDArray[Any]:
+    """Return labels of 0, or raise ``OutOfMemoryError``."""
+    try:
+        return np.zeros(shape, dtype)
+    except MemoryError as error:
+        raise OutOfMemoryError(
+            f'There is no memory for labels of the size {shape}. Open a part '
+            'of the image.'
+        ) from error
+
+
+def remember(
+    result: Result,
+    snapshot: PlaneSnapshot,
+    at: tuple[int | slice, ...],
+    changes: Mask,
+) -> None:
+    """Keep what stands in a block where a run changes it the first time."""
+    journal = result.checkpoint
+    if journal is None:
+        return
+    first = changes & ~journal.is_touched[at]
+    # Not edited, so that this is what the model wrote, too.
+    if not np.can_cast(result.written.dtype, journal.before.dtype):
+        journal.before = journal.before.astype(result.written.dtype)
+    journal.before[at] = np.where(
+        first, result.written[at], journal.before[at]
+    )
+    journal.is_touched[at] |= changes
+    key = tuple(None if isinstance(i, slice) else i for i in snapshot.index)
+    journal.planes[key] = snapshot.index
+
+
+def checkpoint(result: Result) -> Checkpoint:
+    """Begin to remember what a run overwrites, for ``restore``.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If there is no room for it.
+    """
+    shape = result.written.shape
+    result.checkpoint = Checkpoint(
+        values=tuple(result.rows),
+        metadata=dict(result.labels.metadata),
+        before=make_zeros(shape, result.written.dtype),
+        is_touched=make_zeros(shape, np.dtype(bool)),
+    )
+    return result.checkpoint
+
+
+def end_checkpoint(result: Result) -> None:
+    """Stop remembering, when a run is done; frees the memory."""
+    result.checkpoint = None
+
+
+def restore(result: Result, checkpoint: Checkpoint) -> None:
+    """Take back what a run wrote since a checkpoint.
+
+    Where the person painted in the meantime, that stays; so do names and
+    colors of classes that were there before.
+    """
+    layer = result.labels
+    result.checkpoint = None
+    if tuple(layer.data.shape) == checkpoint.before.shape:
+        for at in checkpoint.planes.values():
+            target, written = np.asarray(layer.data[at]), result.written[at]
+            touched, before = checkpoint.is_touched[at], checkpoint.before[at]
+            back = touched & (target == written)
+            layer.data[at] = np.where(back, before, target)
+            result.written[at] = np.where(touched, before, written)
+    result.rows = {
+        value: row
+        for value, row in result.rows.items()
+        if value in checkpoint.values
+    }
+    apply_appearance(result, ())
+    own = checkpoint.metadata.get(METADATA_KEY, {})
+    content = read_list(layer)
+    if content is not None:
+        own = {**own, 'list': content}
+    layer.metadata = {**layer.metadata, METADATA_KEY: own}
+    layer.refresh(extent=False)
