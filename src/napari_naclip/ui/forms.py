@@ -1,0 +1,75 @@
+"""Rows of a form: a visible label for each control, and no wide combo boxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QLayout,
+    QSizePolicy,
+    QWidget,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def make_form(parent: QWidget | None = None) -> QFormLayout:
+    """Return a form without margins whose fields take the width."""
+    form = QFormLayout() if parent is None else QFormLayout(parent)
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setFieldGrowthPolicy(
+        QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow
+    )
+    return form
+
+
+def add_row(
+    form: QFormLayout,
+    name: str,
+    widget: QWidget,
+    field: QLayout | None = None,
+) -> None:
+    """Add a control with its label to a form.
+
+    Parameters
+    ----------
+    form : QFormLayout
+    name : str
+        Label and accessible name.
+    widget : QWidget
+        What the label belongs to.
+    field : QLayout, optional
+        What stands beside the label, if that is more than the control.
+    """
+    widget.setAccessibleName(name)
+    if isinstance(widget, QComboBox):
+        # A long entry must not decide how wide the dock is.
+        widget.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        widget.setMinimumContentsLength(8)
+        widget.setSizePolicy(
+            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+        )
+    label = QLabel(name)
+    label.setBuddy(widget)
+    if field is None:
+        form.addRow(label, widget)
+    else:
+        form.addRow(label, field)
+
+
+def add_combo(
+    form: QFormLayout, name: str, choices: Mapping[str, Any], tooltip: str
+) -> QComboBox:
+    """Add a combo box and return it; its data are the values of choices."""
+    combo = QComboBox()
+    for text, value in choices.items():
+        combo.addItem(text, value)
+    combo.setToolTip(tooltip)
+    add_row(form, name, combo)
+    return combo
