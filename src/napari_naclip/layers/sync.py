@@ -150,23 +150,30 @@ def apply_appearance(result: Result, rows: Iterable[Row]) -> None:
     features stay. What is shown already is not set again, so that no event
     follows.
     """
-    result.rows.update(to_label_rows(rows))
-    labels = result.labels
-    known = shown_colors(labels)
+    labels, new = result.labels, to_label_rows(rows)
+    # Names before colors: a watcher looks at the names after both.
+    for value, row in new.items():
+        old = result.rows.get(value, row)
+        result.rows[value] = replace(row, color=old.color)
+    _show_features(labels, make_features(result.rows))
+    result.rows.update(new)
     wanted = {v: row.color.lower() for v, row in result.rows.items() if v}
-    if known != wanted:
+    if shown_colors(labels) != wanted:
         labels.colormap = make_colormap(result.rows)
+
+
+def _show_features(labels: Labels, features: dict[str, list[Any]]) -> None:
     table = labels.features
-    features = make_features(result.rows)
-    if any(
-        key not in table.columns or list(table[key]) != column
+    if all(
+        key in table.columns and list(table[key]) == column
         for key, column in features.items()
     ):
-        for key in table.columns:
-            if key not in features and 'index' in table.columns:
-                cells = dict(zip(table['index'], table[key], strict=True))
-                features[key] = [cells.get(v) for v in features['index']]
-        labels.features = features
+        return
+    if 'index' in table.columns:
+        for key in set(table.columns) - set(features):
+            cells = dict(zip(table['index'], table[key], strict=True))
+            features[key] = [cells.get(v) for v in features['index']]
+    labels.features = features
 
 
 def store_list(labels: Labels, content: dict[str, Any]) -> None:
