@@ -101,7 +101,7 @@ def test_own_changes_are_not_told(viewer, table) -> None:
     watcher.look()
     assert table.heard == []
     assert shown_names(table.result.labels) == {
-        0: 'rest',
+        0: 'background',
         1: 'uno',
         2: 'dos',
         3: 'tres',
