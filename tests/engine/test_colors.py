@@ -9,8 +9,10 @@ import pytest
 
 from napari_naclip.engine.colors import (
     class_color,
+    describe_color,
     hex_to_rgb,
     is_hex_color,
+    next_color,
     rgb_to_hex,
 )
 
@@ -87,3 +89,30 @@ def test_hex_is_read_as_it_is_written() -> None:
 @pytest.mark.parametrize('text', ['', 'red', '#12345', '#1234567', '#12345g'])
 def test_other_texts_are_no_colors(text: str) -> None:
     assert not is_hex_color(text)
+
+
+def test_a_free_color_is_the_first_that_nobody_has() -> None:
+    first = [class_color(value) for value in (1, 2, 3)]
+    assert next_color(9, first) == class_color(4)
+    assert next_color(9, [first[0].upper(), first[2]]) == class_color(2)
+    everything = [class_color(value) for value in range(1, 22)]
+    assert next_color(23, everything) == class_color(23)
+
+
+@pytest.mark.parametrize(
+    ('color', 'name'),
+    [
+        ('#000000', 'black'),
+        ('#ffffff', 'white'),
+        ('#808080', 'gray'),
+        ('#e69f00', 'orange'),
+        ('#56b4e9', 'blue'),
+        ('#009e73', 'green'),
+        ('#f0e442', 'yellow'),
+        ('#0072b2', 'blue'),
+        ('#660000', 'dark red'),
+        ('#ffb0ff', 'light pink'),
+    ],
+)
+def test_a_color_has_a_plain_name(color: str, name: str) -> None:
+    assert describe_color(color).endswith(name)

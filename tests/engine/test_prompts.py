@@ -11,7 +11,9 @@ from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.prompts import (
     IMAGENET_TEMPLATES,
     format_classes,
+    format_prompts,
     parse_classes,
+    parse_prompts,
 )
 
 # Carriage returns are line breaks; outer white space belongs to no prompt.
@@ -106,3 +108,20 @@ def test_templates_are_those_of_open_clip_in_order() -> None:
     )
     assert expected == IMAGENET_TEMPLATES
     assert len(IMAGENET_TEMPLATES) == 80
+
+
+@given(st.lists(prompt_texts, max_size=4))
+def test_formatted_prompts_are_read_as_they_were(prompts: list[str]) -> None:
+    assert parse_prompts(format_prompts(prompts)) == prompts
+
+
+def test_prompts_of_one_class() -> None:
+    assert parse_prompts(' ') == []
+    assert parse_prompts('a, b; c\n') == ['a', 'b', 'c']
+    with pytest.raises(InputError):
+        parse_prompts('a,,b')
+
+
+def test_classes_one_a_line() -> None:
+    text = format_classes([['sky'], ['tree', 'bush']], separator='\n')
+    assert text == 'sky\ntree, bush'

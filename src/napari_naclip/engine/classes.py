@@ -86,10 +86,15 @@ def _default_color(value: int) -> str:
     return '#000000' if value == BACKGROUND_VALUE else class_color(value)
 
 
+def name_key(text: str) -> str:
+    """Return what two names, or prompts, have in common if they are one."""
+    return ' '.join(text.casefold().split())
+
+
 def _first_repeated(texts: Iterable[str]) -> str | None:
     seen: set[str] = set()
     for text in texts:
-        key = ' '.join(text.casefold().split())
+        key = name_key(text)
         if key in seen:
             return text
         seen.add(key)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import colorsys
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Okabe and Ito's palette without black ("Color Universal Design", 2008).
 OKABE_ITO: Final = (
@@ -19,6 +22,30 @@ OKABE_ITO: Final = (
 
 #: Lightness steps after the palette itself has been used up.
 _LIGHTNESS: Final = (1.0, 0.55, 1.45)
+
+#: Colors before the cycle repeats.
+_CYCLE: Final = len(OKABE_ITO) * len(_LIGHTNESS)
+
+#: Names of hues and where, in degrees, each ends.
+_HUES: Final = (
+    (15, 'red'),
+    (45, 'orange'),
+    (70, 'yellow'),
+    (160, 'green'),
+    (190, 'cyan'),
+    (260, 'blue'),
+    (290, 'purple'),
+    (345, 'pink'),
+    (360, 'red'),
+)
+
+#: Names of grays and where, in lightness, each ends; the rest is white.
+_GRAYS: Final = (
+    (0.08, 'black'),
+    (0.4, 'dark gray'),
+    (0.65, 'gray'),
+    (0.92, 'light gray'),
+)
 
 _HEX = re.compile(r'#[0-9a-fA-F]{6}')
 
@@ -41,6 +68,44 @@ def class_color(value: int) -> str:
     )
     rgb = colorsys.hls_to_rgb(hue, min(lightness * factor, 0.9), saturation)
     return rgb_to_hex(*(round(channel * 255) for channel in rgb))
+
+
+def next_color(value: int, taken: Iterable[str]) -> str:
+    """Return a color for a label value beside colors that are taken.
+
+    Parameters
+    ----------
+    value : int
+        Label value, 1 or more.
+    taken : iterable of str
+        ``#rrggbb`` of the classes that are there.
+
+    Returns
+    -------
+    str
+        The first color of the cycle that is free; where none is, the value's
+        own.
+    """
+    others = {color.lower() for color in taken}
+    for each in range(1, _CYCLE + 1):
+        if class_color(each) not in others:
+            return class_color(each)
+    return class_color(value)
+
+
+def describe_color(color: str) -> str:
+    """Return a plain name of ``#rrggbb``, for example ``'dark blue'``."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(
+        *(channel / 255 for channel in hex_to_rgb(color))
+    )
+    # Near black and white a saturation means nothing.
+    chroma = saturation * (1 - abs(2 * lightness - 1))
+    if chroma < 0.1:
+        return next((n for end, n in _GRAYS if lightness <= end), 'white')
+    name = next(name for end, name in _HUES if hue * 360 <= end)
+    if lightness < 0.3:
+        return f'dark {name}'
+    return f'light {name}' if lightness > 0.7 else name
 
 
 def is_hex_color(text: str) -> bool:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from importlib import resources
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from napari_naclip.engine.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: One entry (quoted or plain) and the separator that ends it.
 _ENTRY = re.compile(
@@ -100,6 +103,29 @@ def parse_classes(text: str) -> list[list[str]]:
     return classes
 
 
+def parse_prompts(text: str) -> list[str]:
+    """Return the prompts of one class, which a text names.
+
+    Parameters
+    ----------
+    text : str
+        Prompts separated by ``,``, or by what separates classes; nothing or
+        white space for none.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        If there is an empty prompt or an open quote.
+    """
+    if not text.strip():
+        return []
+    return [prompt for prompts in parse_classes(text) for prompt in prompts]
+
+
 def _reject_empty(number: int) -> None:
     raise InputError(
         f'Class {number} is empty or has an empty prompt. Remove the extra '
@@ -107,11 +133,24 @@ def _reject_empty(number: int) -> None:
     )
 
 
-def format_classes(classes: list[list[str]]) -> str:
-    """Return the text that ``parse_classes`` reads as these classes."""
-    return '; '.join(
-        ', '.join(_quote(prompt) for prompt in prompts) for prompts in classes
-    )
+def format_classes(
+    classes: Iterable[Iterable[str]], *, separator: str = '; '
+) -> str:
+    """Return the text that ``parse_classes`` reads as these classes.
+
+    Parameters
+    ----------
+    classes : iterable of iterable of str
+        The prompts of each class.
+    separator : str
+        What stands between two classes: ``'; '`` or a line break.
+    """
+    return separator.join(map(format_prompts, classes))
+
+
+def format_prompts(prompts: Iterable[str]) -> str:
+    """Return the text that ``parse_prompts`` reads as these prompts."""
+    return ', '.join(map(_quote, prompts))
 
 
 def _quote(prompt: str) -> str:
