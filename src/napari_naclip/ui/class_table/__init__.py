@@ -1,0 +1,1 @@
+"""The class table of the dock widget, whole: words, colors, background."""

@@ -1,0 +1,181 @@
+"""The buttons below the table: lists from elsewhere, undo, redo, remove."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtWidgets import (
+    QGridLayout,
+    QMenu,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
+
+from napari_naclip.io.presets import list_presets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qtpy.QtGui import QUndoStack
+
+_REPLACE: Final = 'Replace the list'
+_ADD: Final = 'Add to the list'
+_COLUMNS: Final = 3
+
+
+class ListActions(QWidget):
+    """Buttons that say what is wanted; they do nothing to a list.
+
+    Signals
+    -------
+    preset_chosen(str, bool)
+        Key of a preset, and whether it replaces the list.
+    import_chosen(bool)
+        A file is to be read; whether it replaces the list.
+    export_chosen, remove_chosen
+        The list is to be written, the selected rows removed.
+    """
+
+    preset_chosen = Signal(str, bool)
+    import_chosen = Signal(bool)
+    export_chosen = Signal()
+    remove_chosen = Signal()
+
+    def __init__(
+        self, stack: QUndoStack, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._stack = stack
+        self.presets = _make_button(
+            'Presets', 'Class lists that come with the plugin.'
+        )
+        self.presets.setMenu(self._make_preset_menu())
+        self.importing = _make_button(
+            'Import', 'Read classes from a file: text, CSV or JSON.'
+        )
+        self.importing.setMenu(self._make_import_menu())
+        self.exporting = _make_button(
+            'Export…', 'Write the classes to a file: text, CSV or JSON.'
+        )
+        self.undo = _make_button('Undo', '')
+        self.redo = _make_button('Redo', '')
+        self.remove = _make_button(
+            'Remove', 'Remove the selected classes (Delete in the table).'
+        )
+        for button in (self.presets, self.importing):
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for place, button in enumerate(
+            (
+                self.remove,
+                self.undo,
+                self.redo,
+                self.presets,
+                self.importing,
+                self.exporting,
+            )
+        ):
+            layout.addWidget(button, *divmod(place, _COLUMNS))
+        self.exporting.clicked.connect(self.export_chosen)
+        self.remove.clicked.connect(self.remove_chosen)
+        self.undo.clicked.connect(stack.undo)
+        self.redo.clicked.connect(stack.redo)
+        stack.indexChanged.connect(self._show_steps)
+        stack.cleanChanged.connect(self._show_steps)
+        self._show_steps()
+
+    def _show_steps(self) -> None:
+        stack = self._stack
+        for button, name, can, what, key in (
+            (
+                self.undo,
+                'Undo',
+                stack.canUndo(),
+                stack.undoText(),
+                QKeySequence.StandardKey.Undo,
+            ),
+            (
+                self.redo,
+                'Redo',
+                stack.canRedo(),
+                stack.redoText(),
+                QKeySequence('Ctrl+Shift+Z'),
+            ),
+        ):
+            button.setEnabled(can)
+            keys = QKeySequence(key).toString(
+                QKeySequence.SequenceFormat.NativeText
+            )
+            step = (
+                f'{name}: {what}' if what else f'{name} a change of the list'
+            )
+            button.setToolTip(f'{step} ({keys} in this panel).')
+
+    def _make_preset_menu(self) -> QMenu:
+        menu = QMenu('Presets', self)
+        menu.setToolTipsVisible(True)
+        for title, slot in (
+            (_REPLACE, self._on_replacing_preset),
+            (_ADD, self._on_added_preset),
+        ):
+            section = _add_section(menu, title)
+            group = None
+            for preset in list_presets():
+                if group not in (None, preset.group):
+                    section.addSeparator()
+                group = preset.group
+                action = QAction(preset.title, section)
+                action.setData(preset.key)
+                action.setToolTip(f'{preset.description} {preset.source}')
+                section.addAction(action)
+            section.triggered.connect(slot)
+        return menu
+
+    def _make_import_menu(self) -> QMenu:
+        menu = QMenu('Import', self)
+        slots: tuple[tuple[str, Callable[[], None]], ...] = (
+            (f'{_REPLACE}…', self._on_replacing_import),
+            (f'{_ADD}…', self._on_added_import),
+        )
+        for title, slot in slots:
+            action = QAction(title, menu)
+            action.triggered.connect(slot)
+            menu.addAction(action)
+        return menu
+
+    def _on_replacing_preset(self, action: QAction) -> None:
+        self.preset_chosen.emit(action.data(), True)
+
+    def _on_added_preset(self, action: QAction) -> None:
+        self.preset_chosen.emit(action.data(), False)
+
+    def _on_replacing_import(self) -> None:
+        self.import_chosen.emit(True)
+
+    def _on_added_import(self) -> None:
+        self.import_chosen.emit(False)
+
+
+def _add_section(menu: QMenu, title: str) -> QMenu:
+    section = QMenu(title, menu)
+    section.setToolTipsVisible(True)
+    menu.addMenu(section)
+    return section
+
+
+def _make_button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setAccessibleName(text.rstrip('…'))
+    button.setToolTip(tip)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+    # A tool button takes no focus by Tab of its own on all systems.
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    button.setSizePolicy(
+        QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
+    )
+    return button

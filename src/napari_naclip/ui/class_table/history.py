@@ -1,0 +1,185 @@
+"""The list that is shown, and every one before it: undo and redo.
+
+No edit alters a list; each is a step from one ``ListState`` to the next on one
+``QUndoStack``. Undo brings rows back, never a label value: ``next_value``
+stays where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtGui import QUndoCommand, QUndoStack
+
+from napari_naclip.engine.class_state import ListState
+from napari_naclip.engine.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_naclip.engine.class_rows import ClassDraft
+
+#: Steps that can be undone.
+_LIMIT: Final = 200
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class _Snapshot:
+    """A list at one time, and which numbering its label values are of."""
+
+    state: ListState
+    epoch: int
+
+
+class _Edit(QUndoCommand):
+    """One step; shows the list before or after it."""
+
+    def __init__(
+        self,
+        history: ListHistory,
+        before: _Snapshot,
+        after: _Snapshot,
+        text: str,
+    ) -> None:
+        super().__init__(text)
+        self._history = history
+        self._before = before
+        self._after = after
+
+    def redo(self) -> None:
+        """Show the list after the step; the stack calls it on push too."""
+        self._history.show_snapshot(self._after)
+
+    def undo(self) -> None:
+        """Show the list before the step."""
+        self._history.show_snapshot(self._before)
+
+
+class ListHistory(QObject):
+    """Holds the class list and what it was.
+
+    A list that replaces one which no run had is numbered from 1 again. Such
+    numberings are told apart as epochs; as soon as a run has had one, those
+    of the others are moved behind it, so that an undo cannot bring back a
+    class with a label value that has been painted for another.
+
+    Signals
+    -------
+    changed(ListState, ListState)
+        The list before and now.
+    """
+
+    changed = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.stack = QUndoStack(self)
+        self.stack.setUndoLimit(_LIMIT)
+        self._snapshots: WeakSet[_Snapshot] = WeakSet()
+        self._now = self._take(ListState(), 0)
+        self._state = self._now.state
+        self._next_values = {0: self._state.next_value}
+        self._newest_epoch = 0
+
+    @property
+    def state(self) -> ListState:
+        """The list as it is."""
+        return self._state
+
+    def edit(self, state: ListState, text: str) -> None:
+        """Make a list the one that is shown, as a step that can be undone.
+
+        Parameters
+        ----------
+        state : ListState
+            Made from the present one.
+        text : str
+            What the step does: ``'rename “sky”'``.
+        """
+        self._push(state, text, self._now.epoch)
+
+    def replace_all(self, drafts: Iterable[ClassDraft], text: str) -> None:
+        """Put other classes in the place of all rows, as one step.
+
+        Raises
+        ------
+        InputError
+            If they are no list; nothing has changed then.
+        """
+        state = self._state.replace_all(drafts)
+        epoch = self._now.epoch
+        if not self._state.is_used:
+            self._newest_epoch += 1
+            epoch = self._newest_epoch
+        self._push(state, text, epoch)
+
+    def reset(self, state: ListState) -> None:
+        """Show another list and forget the steps that led to the old one."""
+        before = self._state
+        self.stack.clear()
+        self._newest_epoch += 1
+        self._next_values = {}
+        self._now = self._take(state, self._newest_epoch)
+        self._set(before, state)
+
+    def set_margin(self, margin: float) -> None:
+        """Change the certainty, which is no step: its box has the old one."""
+        self._set(self._state, replace(self._state, margin=margin))
+
+    def mark_used(self) -> None:
+        """Note that pixels may be painted with the label values from now on."""
+        if self._state.is_used:
+            return
+        epoch = self._now.epoch
+        next_value = self._next_values[epoch]
+        try:
+            for other, others_next in self._next_values.items():
+                if other == epoch:
+                    continue
+                offset = next_value - 1
+                for snapshot in self._snapshots:
+                    if snapshot.epoch == other:
+                        snapshot.state = snapshot.state.shifted(offset)
+                        snapshot.epoch = epoch
+                next_value += others_next - 1
+        except InputError:
+            # No room behind them: those lists are given up.
+            self.stack.clear()
+            next_value = self._next_values[epoch]
+        self._next_values = {epoch: next_value}
+        state = replace(self._state, is_used=True, next_value=next_value)
+        self._set(self._state, state)
+
+    def show_snapshot(self, snapshot: _Snapshot) -> None:
+        """Show the rows of another time; for the steps alone."""
+        before, state = self._state, snapshot.state
+        self._now = snapshot
+        given = self._next_values.get(snapshot.epoch, 1)
+        self._set(
+            before,
+            replace(
+                before,
+                rows=state.rows,
+                next_value=max(given, state.next_value),
+            ),
+        )
+
+    def _push(self, state: ListState, text: str, epoch: int) -> None:
+        if state.rows == self._state.rows:
+            return
+        after = self._take(state, epoch)
+        self.stack.push(_Edit(self, self._now, after, text))
+
+    def _take(self, state: ListState, epoch: int) -> _Snapshot:
+        snapshot = _Snapshot(state, epoch)
+        self._snapshots.add(snapshot)
+        return snapshot
+
+    def _set(self, before: ListState, state: ListState) -> None:
+        self._next_values[self._now.epoch] = state.next_value
+        self._state = state
+        if state != before:
+            self.changed.emit(before, state)

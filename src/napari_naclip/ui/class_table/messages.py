@@ -1,0 +1,44 @@
+"""What the class table says and what its undo steps are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from napari_naclip.engine.class_rows import ClassRow
+    from napari_naclip.io.presets import Preset
+
+BACKGROUND_STAYS: Final = (
+    'The background row is not removed but turned off: clear its box "On".'
+)
+NOTHING_SELECTED: Final = 'No row is selected. Click one in the table first.'
+EXPORTED: Final = 'Written: {}.'
+VALUES_CHANGED: Final = (
+    '{} got other label values than in the file, because those were given '
+    'to other classes of this list.'
+)
+
+
+def describe_preset(preset: Preset) -> str:
+    """Return what a person should know after choosing a list."""
+    text = f'{preset.title}: {preset.description} {preset.remark}'
+    if preset.settings:
+        settings = preset.settings
+        window = settings['window']
+        how = (
+            f'windows of {window} px, stride {settings["stride"]} px'
+            if window
+            else 'one window'
+        )
+        text += (
+            f' Published with a short side of {settings["detail"]} px, {how}, '
+            f'threshold {settings["threshold"]}.'
+        )
+    return text
+
+
+def describe_rows(rows: list[ClassRow]) -> str:
+    """Return the names of rows for an undo step."""
+    if len(rows) == 1:
+        return f'“{rows[0].name}”'
+    return f'{len(rows)} classes'
