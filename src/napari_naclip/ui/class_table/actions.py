@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import (
     QGridLayout,
     QMenu,
+    QPushButton,
     QSizePolicy,
-    QToolButton,
     QWidget,
 )
 
@@ -65,8 +65,6 @@ class ListActions(QWidget):
         self.remove = _make_button(
             'Remove', 'Remove the selected classes (Delete in the table).'
         )
-        for button in (self.presets, self.importing):
-            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for place, button in enumerate(
@@ -167,14 +165,10 @@ def _add_section(menu: QMenu, title: str) -> QMenu:
     return section
 
 
-def _make_button(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
+def _make_button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
     button.setAccessibleName(text.rstrip('…'))
     button.setToolTip(tip)
-    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-    # A tool button takes no focus by Tab of its own on all systems.
-    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     button.setSizePolicy(
         QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
     )

@@ -304,6 +304,8 @@ class ClassTableModel(QAbstractTableModel):
             Column.LOCK: 'Space',
         }
         text = self._accessible_text(row, column)
+        if column == Column.NAME and row.value in self._areas:
+            text += f', {self._areas[row.value]}'
         if column == Column.PROMPTS and not row.prompts:
             text += '. Without prompts it takes only the pixels below the '
             text += 'certainty'

@@ -15,8 +15,8 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -90,10 +90,8 @@ class ClassPanel(QWidget):
         self._history = ListHistory(self)
         self._model = ClassTableModel(self._history, self)
         self.entry = EntryBox()
-        self.add = QToolButton()
-        self.add.setText('Add')
+        self.add = QPushButton('Add')
         self.add.setToolTip('Add what stands in the box (Enter).')
-        self.add.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.table = ClassTableView(self._model)
         self.actions_row = ListActions(self._history.stack)
         self._controls = BackgroundControls()

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QContextMenuEvent, QKeyEvent
+from qtpy.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QSize,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QColor, QContextMenuEvent, QKeyEvent, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
-    QHeaderView,
     QMenu,
     QTableView,
     QWidget,
 )
 
 from napari_naclip.ui.class_table import messages
+from napari_naclip.ui.class_table.columns import (
+    lay_out_headers,
+    share_width,
+)
 from napari_naclip.ui.class_table.delegates import (
     ENTER_KEYS,
     ColorDelegate,
@@ -84,14 +94,15 @@ class ClassTableView(QTableView):
         self.setItemDelegateForColumn(Column.COLOR, self._colors)
         for column in TEXT_COLUMNS:
             self.setItemDelegateForColumn(column, self._texts)
-        self._lay_out_headers()
+        lay_out_headers(self)
         self._colors.pressed.connect(self._on_color_pressed)
         self._texts.refused.connect(self.refused)
         model.refused.connect(self.refused)
         model.modelAboutToBeReset.connect(self._keep_selection)
         model.modelReset.connect(self._restore_selection)
-        model.dataChanged.connect(self._on_data_changed)
-        self._show_area_column()
+        model.dataChanged.connect(self._share_width)
+        model.modelReset.connect(self._share_width)
+        self._share_width()
 
     def sizeHint(self) -> QSize:
         """Return a size with room for some rows."""
@@ -102,6 +113,21 @@ class ClassTableView(QTableView):
         return QSize(
             super().minimumSizeHint().width(), self._height_of(_LEAST_ROWS)
         )
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Share the new width."""
+        super().resizeEvent(event)
+        self._share_width()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Measure anew when a theme brings another font."""
+        super().changeEvent(event)
+        if event is not None and event.type() in (
+            QEvent.Type.FontChange,
+            QEvent.Type.StyleChange,
+        ):
+            lay_out_headers(self)
+            self._share_width()
 
     def selected_values(self) -> list[int]:
         """Return the label values of the selected rows, from top to bottom."""
@@ -295,11 +321,8 @@ class ClassTableView(QTableView):
         if self._color_value is not None:
             self._model.set_color(self._color_value, color.name())
 
-    def _on_data_changed(self) -> None:
-        self._show_area_column()
-
-    def _show_area_column(self) -> None:
-        self.setColumnHidden(Column.AREA, not self._model.has_areas)
+    def _share_width(self) -> None:
+        share_width(self, has_areas=self._model.has_areas)
 
     def _keep_selection(self) -> None:
         """Note which rows are selected: a reset of the model forgets them."""
@@ -328,26 +351,6 @@ class ClassTableView(QTableView):
             self.scrollTo(current)
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect
         selection.select(chosen, flags)
-
-    def _lay_out_headers(self) -> None:
-        header, side = self.horizontalHeader(), self.verticalHeader()
-        if header is None or side is None:
-            return
-        side.hide()
-        side.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        metrics = self.fontMetrics()
-        side.setMinimumSectionSize(metrics.height() + 6)
-        header.setHighlightSections(False)
-        header.setSectionsClickable(False)
-        header.setMinimumSectionSize(metrics.horizontalAdvance('On'))
-        header.setDefaultAlignment(
-            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        )
-        for column in Column:
-            mode = QHeaderView.ResizeMode.ResizeToContents
-            if column in TEXT_COLUMNS:
-                mode = QHeaderView.ResizeMode.Stretch
-            header.setSectionResizeMode(column, mode)
 
     def _height_of(self, rows: int) -> int:
         header, side = self.horizontalHeader(), self.verticalHeader()
