@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _REPLACE: Final = 'Replace the list'
 _ADD: Final = 'Add to the list'
 _COLUMNS: Final = 3
+#: Pixels between buttons; the usual ones are too many for a narrow dock.
+_SPACING: Final = 4
 
 
 class ListActions(QWidget):
@@ -48,7 +50,6 @@ class ListActions(QWidget):
         self, stack: QUndoStack, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
-        self._stack = stack
         self.presets = _make_button(
             'Presets', 'Class lists that come with the plugin.'
         )
@@ -67,6 +68,7 @@ class ListActions(QWidget):
         )
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setHorizontalSpacing(_SPACING)
         for place, button in enumerate(
             (
                 self.remove,
@@ -82,36 +84,21 @@ class ListActions(QWidget):
         self.remove.clicked.connect(self.remove_chosen)
         self.undo.clicked.connect(stack.undo)
         self.redo.clicked.connect(stack.redo)
-        stack.indexChanged.connect(self._show_steps)
-        stack.cleanChanged.connect(self._show_steps)
-        self._show_steps()
+        # The slots ask nothing of the stack, which signals even its own end.
+        stack.canUndoChanged.connect(self.undo.setEnabled)
+        stack.canRedoChanged.connect(self.redo.setEnabled)
+        stack.undoTextChanged.connect(self._on_undo_text)
+        stack.redoTextChanged.connect(self._on_redo_text)
+        self.undo.setEnabled(False)
+        self.redo.setEnabled(False)
+        self._on_undo_text('')
+        self._on_redo_text('')
 
-    def _show_steps(self) -> None:
-        stack = self._stack
-        for button, name, can, what, key in (
-            (
-                self.undo,
-                'Undo',
-                stack.canUndo(),
-                stack.undoText(),
-                QKeySequence.StandardKey.Undo,
-            ),
-            (
-                self.redo,
-                'Redo',
-                stack.canRedo(),
-                stack.redoText(),
-                QKeySequence('Ctrl+Shift+Z'),
-            ),
-        ):
-            button.setEnabled(can)
-            keys = QKeySequence(key).toString(
-                QKeySequence.SequenceFormat.NativeText
-            )
-            step = (
-                f'{name}: {what}' if what else f'{name} a change of the list'
-            )
-            button.setToolTip(f'{step} ({keys} in this panel).')
+    def _on_undo_text(self, step: str) -> None:
+        self.undo.setToolTip(_describe_step('Undo', step, 'Ctrl+Z'))
+
+    def _on_redo_text(self, step: str) -> None:
+        self.redo.setToolTip(_describe_step('Redo', step, 'Ctrl+Shift+Z'))
 
     def _make_preset_menu(self) -> QMenu:
         menu = QMenu('Presets', self)
@@ -156,6 +143,14 @@ class ListActions(QWidget):
 
     def _on_added_import(self) -> None:
         self.import_chosen.emit(False)
+
+
+def _describe_step(name: str, step: str, keys: str) -> str:
+    native = QKeySequence(keys).toString(
+        QKeySequence.SequenceFormat.NativeText
+    )
+    what = f'{name}: {step}' if step else f'{name} a change of the list'
+    return f'{what} ({native} in this panel).'
 
 
 def _add_section(menu: QMenu, title: str) -> QMenu:

@@ -48,8 +48,10 @@ def share_width(view: QTableView, *, has_areas: bool) -> None:
     viewport, metrics = view.viewport(), view.fontMetrics()
     if viewport is None:
         return
-    least_name = metrics.horizontalAdvance(_LEAST_NAME)
-    least_prompts = metrics.horizontalAdvance(_LEAST_PROMPTS)
+    # A cell's own margins are less than a line is high.
+    margins = metrics.height()
+    least_name = metrics.horizontalAdvance(_LEAST_NAME) + margins
+    least_prompts = metrics.horizontalAdvance(_LEAST_PROMPTS) + margins
     fixed = {
         column: _content_width(view, column)
         for column in Column
