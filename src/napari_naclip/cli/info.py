@@ -70,7 +70,7 @@ def _shorten(problem: str) -> str:
 def _print_folders() -> None:
     from huggingface_hub import constants
 
-    from napari_naclip.engine.weights import find_cached
+    from napari_naclip.engine.hub import find_cached
 
     ours = cache_folder()
     hub = Path(constants.HF_HUB_CACHE)

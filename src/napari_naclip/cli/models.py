@@ -10,7 +10,7 @@ from napari_naclip.engine.registry import DEFAULT_NAME, DEMO_NAME, REGISTRY
 
 def run_models() -> int:
     """Print a table of the models; looks at files only."""
-    from napari_naclip.engine.weights import find_cached
+    from napari_naclip.engine.hub import find_cached
 
     bundled = resources.files('napari_naclip.demo').joinpath(
         'model.safetensors'

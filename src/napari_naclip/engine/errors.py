@@ -32,13 +32,18 @@ class WeightsMissingError(WeightsError):
     model : str
         Name of the model in the registry.
     size : int
-        Size of the download in bytes.
+        Bytes of the whole file, about, unless a part of it is here.
+    present : int
+        Bytes of it that an earlier download left on this machine.
     """
 
-    def __init__(self, message: str, *, model: str, size: int) -> None:
+    def __init__(
+        self, message: str, *, model: str, size: int, present: int = 0
+    ) -> None:
         super().__init__(message)
         self.model = model
         self.size = size
+        self.present = present
 
 
 class NetworkError(NaclipError):

@@ -341,21 +341,41 @@ def _load_registered(
 def _locate(
     entry: registry.RegistryEntry, *, download: bool
 ) -> Generator[Progress, None, Path]:
-    from napari_naclip.engine import weights
+    from napari_naclip.engine import hub
 
-    path = weights.find_cached(entry)
+    path = hub.find_cached(entry)
     if path is not None:
         return path
     if not download:
-        size = entry.download_size
-        raise WeightsMissingError(
+        raise _missing(entry)
+    from napari_naclip.engine.download import download as fetch
+
+    return (yield from fetch(entry))
+
+
+def _missing(entry: registry.RegistryEntry) -> WeightsMissingError:
+    from napari_naclip.engine import hub
+
+    started = hub.find_started(entry)
+    if started is None:
+        size, present = entry.download_size, 0
+        text = (
             f'The weights of {entry.name} are not on this machine. Allow '
-            f'the download (about {size / 1e6:.0f} MB), choose a file of '
-            'weights, or use the demo model.',
-            model=entry.name,
-            size=size,
+            f'the download (about {size / 1e6:.0f} MB)'
         )
-    return (yield from weights.download(entry))
+    else:
+        size, present = started.size, started.present
+        text = (
+            f'Of the weights of {entry.name} {present / 1e6:.0f} of '
+            f'{size / 1e6:.0f} MB are on this machine. Allow the download '
+            f'of the rest ({(size - present) / 1e6:.0f} MB)'
+        )
+    return WeightsMissingError(
+        f'{text}, choose a file of weights, or use the demo model.',
+        model=entry.name,
+        size=size,
+        present=present,
+    )
 
 
 def demo_config() -> dict[str, Any]:
