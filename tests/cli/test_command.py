@@ -130,13 +130,13 @@ def test_too_little_memory(run, photo, monkeypatch):
 
 
 def test_models(run, monkeypatch, tmp_path):
-    from napari_naclip.engine import weights
+    from napari_naclip.engine import hub
 
     here = tmp_path / 'here'
     here.write_text('')
     cached = next(iter(REGISTRY))
     monkeypatch.setattr(
-        weights,
+        hub,
         'find_cached',
         lambda entry: here if entry.name == cached else None,
     )

@@ -8,13 +8,17 @@ import pytest
 import torch
 
 from napari_naclip.engine import device
+from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.device import (
     DEVICE_TYPES,
+    choose_compute,
     choose_device,
     choose_precision,
+    describe_choice,
     report_devices,
 )
 from napari_naclip.engine.errors import DeviceError
+from napari_naclip.engine.models import load_model
 
 CPU = torch.device('cpu')
 
@@ -216,3 +220,57 @@ def test_a_named_precision_is_taken(name: Any) -> None:
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(DeviceError, match="no precision 'half'"):
         choose_precision(CPU, 'half')  # type: ignore[arg-type]
+
+
+def test_a_choice_says_why_no_card_is_used(
+    problems: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, '_name_processor', lambda: 'EPYC')
+    monkeypatch.setattr(device, 'cpu_has_bfloat16', lambda: False)
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
+    choice = choose_compute()
+    assert choice.device == 'CPU (EPYC, 2 threads)'
+    assert choice.precision == 'float32'
+    assert choice.reason == (
+        'The processor has no instructions for half precision. '
+        'No graphics card was found; with one it is many times faster.'
+    )
+    assert str(choice) == (
+        f'{choice.device}, {choice.precision}. {choice.reason}'
+    )
+    problems['cuda'] = 'The card needs another build of torch.'
+    monkeypatch.setattr(device, '_has_nvidia_card', lambda: True)
+    assert choose_compute().reason.endswith(problems['cuda'])
+
+
+def test_a_choice_names_what_the_person_chose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device, '_name_processor', lambda: '')
+    choice = choose_compute('cpu', 'bfloat16')
+    assert choice.device.startswith('CPU (')
+    assert choice.precision == 'bfloat16'
+    assert choice.reason == (
+        'The precision was chosen by you. The device was chosen by you.'
+    )
+
+
+def test_a_choice_names_the_card(
+    problems: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(
+        torch.cuda, 'get_device_name', lambda device=None: 'Card 9000'
+    )
+    choice = describe_choice(torch.device('cuda:1'), torch.float16)
+    assert choice.device == 'cuda:1 (Card 9000)'
+    assert choice.reason == (
+        'Graphics cards of this kind are made for float16.'
+    )
+
+
+def test_a_model_says_where_it_runs(
+    tiny_clip: torch.nn.Module,
+) -> None:
+    model = load_model((tiny_clip, clip_tokenizer()), device='cpu')
+    assert model.choice == choose_compute('cpu')

@@ -44,8 +44,7 @@ def _window() -> list[tuple[str, str]]:
 def _print_devices() -> None:
     from napari_naclip.engine.device import (
         UNTESTED,
-        choose_device,
-        choose_precision,
+        choose_compute,
         report_devices,
     )
 
@@ -55,9 +54,7 @@ def _print_devices() -> None:
         if not report.problem and report.type in UNTESTED:
             state += ', but no release has been tested on this kind'
         print(f'  {report.type} ({report.description}): {state}')
-    device, _ = choose_device('auto')
-    precision = str(choose_precision(device, 'auto')).removeprefix('torch.')
-    print(f'  "auto" means {device}, {precision}')
+    print(f'  "auto" means {choose_compute()}')
 
 
 def _shorten(problem: str) -> str:
@@ -70,15 +67,32 @@ def _shorten(problem: str) -> str:
 def _print_folders() -> None:
     from huggingface_hub import constants
 
-    from napari_naclip.engine.hub import find_cached
+    from napari_naclip.engine.hub import (
+        find_cached,
+        find_started,
+        weights_folder,
+    )
 
-    ours = cache_folder()
+    texts, weights = cache_folder(), weights_folder()
     hub = Path(constants.HF_HUB_CACHE)
-    weights = [find_cached(entry) for entry in REGISTRY.values()]
-    size = sum(path.stat().st_size for path in weights if path is not None)
+    found = [find_cached(entry) for entry in REGISTRY.values()]
+    shared = sum(
+        path.stat().st_size
+        for path in found
+        if path is not None and not path.is_relative_to(weights)
+    )
     print('Folders')
-    _print_folder('encoded texts', ours, folder_size(ours))
-    _print_folder("weights (the hub's cache)", hub, size)
+    _print_folder('encoded texts', texts, folder_size(texts))
+    _print_folder('weights, downloaded', weights, folder_size(weights))
+    _print_folder("weights of other programs (the hub's cache)", hub, shared)
+    for entry in REGISTRY.values():
+        started = find_started(entry)
+        if started is not None:
+            print(
+                f'  {entry.name}: {format_size(started.present)} of '
+                f'{format_size(started.size)} downloaded; it goes on from '
+                'there'
+            )
 
 
 def _print_folder(title: str, folder: Path, size: int) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from napari_naclip.cli.console import format_size
 from napari_naclip.engine.registry import DEFAULT_NAME, DEMO_NAME, REGISTRY
 
+if TYPE_CHECKING:
+    from napari_naclip.engine.registry import RegistryEntry
+
 
 def run_models() -> int:
     """Print a table of the models; looks at files only."""
-    from napari_naclip.engine.hub import find_cached
-
     bundled = resources.files('napari_naclip.demo').joinpath(
         'model.safetensors'
     )
@@ -22,7 +24,7 @@ def run_models() -> int:
         rows.append(
             (
                 entry.name + (' (default)' if is_default else ''),
-                'yes' if find_cached(entry) else 'no',
+                _describe_presence(entry),
                 format_size(entry.download_size),
                 entry.license,
                 entry.title,
@@ -42,3 +44,14 @@ def run_models() -> int:
         cells = zip(row, widths, strict=True)
         print('  '.join(f'{text:{width}}' for text, width in cells).rstrip())
     return 0
+
+
+def _describe_presence(entry: RegistryEntry) -> str:
+    from napari_naclip.engine.hub import find_cached, find_started
+
+    if find_cached(entry):
+        return 'yes'
+    started = find_started(entry)
+    if started is None:
+        return 'no'
+    return f'{100 * started.present // started.size}%'

@@ -6,6 +6,8 @@ lists cards that its build cannot use.
 
 from __future__ import annotations
 
+import contextlib
+import platform
 import re
 import shutil
 from dataclasses import dataclass
@@ -46,6 +48,124 @@ class DeviceReport:
     description: str
     problem: str
     is_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeChoice:
+    """Where and how exactly a model runs, in words.
+
+    Attributes
+    ----------
+    device : str
+        Such as ``'CPU (AMD EPYC 9B14, 2 threads)'``.
+    precision : str
+        ``'float32'``, ``'bfloat16'`` or ``'float16'``.
+    reason : str
+        Why, in sentences; why no graphics card is used, and what to do.
+    """
+
+    device: str
+    precision: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f'{self.device}, {self.precision}. {self.reason}'
+
+
+def choose_compute(
+    device: str = 'auto', precision: Precision = 'auto'
+) -> ComputeChoice:
+    """Return what a request for a device and a precision leads to.
+
+    Parameters
+    ----------
+    device, precision : str
+        As for ``choose_device`` and ``choose_precision``.
+
+    Raises
+    ------
+    DeviceError
+        If there is no such device or precision, or it cannot be used.
+    """
+    chosen, notice = choose_device(device)
+    dtype = choose_precision(chosen, precision)
+    return describe_choice(
+        chosen,
+        dtype,
+        notice=notice,
+        asked_device=device,
+        asked_precision=precision,
+    )
+
+
+def describe_choice(
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    notice: str = '',
+    asked_device: str = 'auto',
+    asked_precision: Precision = 'auto',
+) -> ComputeChoice:
+    """Return a choice that was made in words.
+
+    Parameters
+    ----------
+    device, dtype : torch.device, torch.dtype
+        What was chosen.
+    notice : str
+        What ``choose_device`` had to say.
+    asked_device, asked_precision : str
+        What was asked for.
+    """
+    reasons = [_explain_precision(device, dtype, asked_precision)]
+    if asked_device != 'auto':
+        reasons.append('The device was chosen by you.')
+    elif notice:
+        reasons.append(notice)
+    elif device.type == 'cpu':
+        reasons.append(
+            'No graphics card was found; with one it is many times faster.'
+        )
+    return ComputeChoice(
+        _name_device(device),
+        str(dtype).removeprefix('torch.'),
+        ' '.join(reasons),
+    )
+
+
+def _explain_precision(
+    device: torch.device, dtype: torch.dtype, asked: Precision
+) -> str:
+    if asked != 'auto':
+        return 'The precision was chosen by you.'
+    name = str(dtype).removeprefix('torch.')
+    if device.type != 'cpu':
+        return f'Graphics cards of this kind are made for {name}.'
+    if dtype == torch.float32:
+        return 'The processor has no instructions for half precision.'
+    return f'The processor has instructions for {name}.'
+
+
+def _name_device(device: torch.device) -> str:
+    threads = torch.get_num_threads()
+    count = f'{threads} thread' + ('s' if threads != 1 else '')
+    if device.type == 'cpu':
+        name = _name_processor()
+        return f'CPU ({name}, {count})' if name else f'CPU ({count})'
+    if device.type == 'cuda' and torch.cuda.is_available():
+        return f'{device} ({torch.cuda.get_device_name(device)})'
+    return str(device).upper()
+
+
+def _name_processor() -> str:
+    with contextlib.suppress(OSError):
+        text = Path('/proc/cpuinfo').read_text(
+            encoding='utf-8', errors='replace'
+        )
+        found = re.search(r'^model name\s*:\s*(\S.*)$', text, re.MULTILINE)
+        if found:
+            return ' '.join(found[1].split())
+    return platform.processor()
 
 
 def report_devices() -> list[DeviceReport]:

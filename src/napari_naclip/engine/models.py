@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.clip.text import TextTower, Tokenizer
     from napari_naclip.engine.clip.tower import ImageTower
-    from napari_naclip.engine.device import Precision
+    from napari_naclip.engine.device import ComputeChoice, Precision
     from napari_naclip.engine.types import ClassList
 
 #: CLIP's mean and std of pixels from 0 to 1.
@@ -58,6 +58,8 @@ class Model:
         The words it knows, if they are few enough to be listed.
     device_notice : str
         What the person should know about the device.
+    choice : ComputeChoice or None
+        Device and precision in words, with the reasons for them.
     cache : TextCache
         Where query embeddings are kept.
     """
@@ -74,6 +76,7 @@ class Model:
     dtype: torch.dtype
     vocabulary: frozenset[str] | None = None
     device_notice: str = ''
+    choice: ComputeChoice | None = None
     cache: TextCache = field(default_factory=lambda: TextCache(None))
     _embeddings: dict[str, torch.Tensor] = field(default_factory=dict)
 
@@ -247,10 +250,21 @@ def iter_load_model(
     """Yield progress and return the model; see ``load_model``."""
     yield Progress('import')
     from napari_naclip.engine.clip import load
-    from napari_naclip.engine.device import choose_device, choose_precision
+    from napari_naclip.engine.device import (
+        choose_device,
+        choose_precision,
+        describe_choice,
+    )
 
     chosen, notice = choose_device(device)
     dtype = choose_precision(chosen, precision)
+    choice = describe_choice(
+        chosen,
+        dtype,
+        notice=notice,
+        asked_device=device,
+        asked_precision=precision,
+    )
     if isinstance(name, str):
         registry.check_choice(name, has_weights=weights is not None)
         if name == registry.DEMO_NAME:
@@ -279,6 +293,7 @@ def iter_load_model(
         dtype=dtype,
         vocabulary=parts.vocabulary,
         device_notice=notice,
+        choice=choice,
         cache=TextCache(cache_folder),
     )
 
