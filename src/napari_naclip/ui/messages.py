@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.engine.types import Progress, Segmentation, Stage
 
 READY: Final = 'Type classes, then press Run.'
@@ -65,6 +68,58 @@ def describe_time(seconds: float) -> str:
 def describe_size(size: int) -> str:
     """Return a number of bytes for people."""
     return f'{size / 1e6:.0f} MB'
+
+
+#: Where a model runs, before one was loaded.
+NOT_YET_CHOSEN: Final = 'Runs on: chosen at the first run.'
+
+
+def describe_choice(choice: ComputeChoice) -> str:
+    """Return where a model runs and why."""
+    return f'Runs on: {choice}'
+
+
+def describe_model(
+    name: str, *, size: int, is_here: bool, present: int = 0
+) -> str:
+    """Return a model's name and whether its weights are on this machine.
+
+    Parameters
+    ----------
+    name : str
+    size : int
+        Bytes of the weights; 0: they come along.
+    is_here : bool
+    present : int
+        Bytes that an unfinished download has left.
+    """
+    if not size:
+        return f'{name} (comes along)'
+    if is_here:
+        return f'{name} (on this machine)'
+    if present:
+        return f'{name} ({describe_parts(present, size)} downloaded)'
+    return f'{name} ({describe_size(size)} to download)'
+
+
+def describe_parts(present: int, size: int) -> str:
+    """Return how much of a download is here."""
+    return f'{present / 1e6:.0f} of {describe_size(size)}'
+
+
+def describe_weights(path: Path | None) -> str:
+    """Return which weights a model takes."""
+    return path.name if path is not None else 'as published'
+
+
+def describe_offer(license_name: str, folder: Path) -> str:
+    """Return what to know before weights are downloaded."""
+    return (
+        f'The weights come from the Hugging Face Hub (license: '
+        f'{license_name}) and are kept in {folder}. The demo model needs no '
+        'download, but it knows only drawn scenes: sand, water, grass, '
+        'forest, road, and few words more.'
+    )
 
 
 def describe_result(segmentation: Segmentation, kept: int) -> str:

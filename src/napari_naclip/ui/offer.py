@@ -4,45 +4,66 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
+from napari_naclip.engine import hub, registry
 from napari_naclip.ui import messages
 
 if TYPE_CHECKING:
+    from qtpy.QtGui import QKeyEvent
+
     from napari_naclip.engine.errors import WeightsMissingError
 
 
 class WeightsOffer(QWidget):
     """Hidden until a run needs weights that are missing.
 
+    Return presses the button that has the focus; Escape takes the offer away.
+
     Signals
     -------
     download_chosen, file_chosen, demo_chosen
         The button that was pressed.
+    dismissed
+        Escape was pressed.
     """
 
     download_chosen = Signal()
     file_chosen = Signal()
     demo_chosen = Signal()
+    dismissed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.download = QPushButton('Download and run')
-        self.download.setToolTip(
-            'Fetches the weights once from the Hugging Face Hub.'
+        self.setAccessibleName('Weights are missing')
+        self.note = QLabel()
+        self.note.setAccessibleName('About the weights')
+        self.note.setWordWrap(True)
+        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.note.setSizePolicy(
+            QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum
         )
+        self.download = QPushButton('Download and run')
         self.file = QPushButton('Choose a file…')
-        self.file.setToolTip('Weights that are already on this machine.')
+        self.file.setToolTip(
+            'Takes weights of this model that are already on this machine.'
+        )
         self.demo = QPushButton('Use the demo model')
         self.demo.setToolTip(
-            'A tiny model that comes along. It knows few words and drawn '
-            'scenes, no photographs.'
+            'A tiny model that comes along. It knows only drawn scenes and '
+            'few words: sand, water, grass, forest, road and some more.'
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for button in (self.download, self.file, self.demo):
-            layout.addWidget(button)
+        for widget in (self.download, self.file, self.demo, self.note):
+            layout.addWidget(widget)
         self.download.clicked.connect(self._on_download)
         self.file.clicked.connect(self._on_file)
         self.demo.clicked.connect(self._on_demo)
@@ -50,9 +71,43 @@ class WeightsOffer(QWidget):
 
     def show_for(self, error: WeightsMissingError) -> None:
         """Offer what can be done about missing weights."""
-        size = messages.describe_size(error.size)
-        self.download.setText(f'Download ({size}) and run')
+        if error.present:
+            left = messages.describe_size(error.size - error.present)
+            self.download.setText(f'Resume ({left} left) and run')
+            parts = messages.describe_parts(error.present, error.size)
+            self.download.setToolTip(
+                f'Resumes the download: {parts} are already here.'
+            )
+        else:
+            size = messages.describe_size(error.size)
+            self.download.setText(f'Download ({size}) and run')
+            self.download.setToolTip(
+                'Fetches the weights once. If you cancel, what has arrived '
+                'is kept.'
+            )
+        entry = registry.find_model(error.model)
+        self.note.setText(
+            messages.describe_offer(entry.license, hub.weights_folder())
+        )
+        self.setAccessibleDescription(self.note.text())
         self.show()
+        self.download.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
+        """Answer the keys that are said in the class's description."""
+        if event is None:
+            return
+        focused = self.focusWidget()
+        if event.key() == Qt.Key.Key_Escape:
+            self.hide()
+            self.dismissed.emit()
+        elif event.key() in (
+            Qt.Key.Key_Return,
+            Qt.Key.Key_Enter,
+        ) and isinstance(focused, QPushButton):
+            focused.click()
+        else:
+            super().keyPressEvent(event)
 
     def _on_download(self) -> None:
         self.hide()

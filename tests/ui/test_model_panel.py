@@ -1,0 +1,375 @@
+"""The model's panel and the offer of weights, by mouse and keys."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_naclip.engine import hub
+from napari_naclip.engine.device import ComputeChoice
+from napari_naclip.engine.errors import ModelError, WeightsMissingError
+from napari_naclip.engine.registry import MODEL_NAMES, REGISTRY
+from napari_naclip.ui.compute import ModelRequest
+from napari_naclip.ui.model_panel import ModelPanel
+from napari_naclip.ui.offer import WeightsOffer
+from napari_naclip.ui.preferences import Preferences
+
+ENTRY = REGISTRY['ViT-B-16']
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the hub's library folders with nothing in them."""
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
+
+
+@pytest.fixture
+def panel(qtbot) -> ModelPanel:
+    """Return a panel as a dock shows it."""
+    panel = ModelPanel()
+    qtbot.addWidget(panel)
+    panel.resize(250, 400)
+    panel.show()
+    return panel
+
+
+@pytest.fixture
+def offer(qtbot) -> WeightsOffer:
+    """Return the offer in a window, beside another control."""
+    window = QWidget()
+    layout = QVBoxLayout(window)
+    layout.addWidget(QPushButton('Run'))
+    offer = WeightsOffer()
+    layout.addWidget(offer)
+    qtbot.addWidget(window)
+    window.resize(250, 300)
+    window.show()
+    window.activateWindow()
+    offer.window_of_test = window  # or Python would remove it
+    return offer
+
+
+def missing(present: int = 0) -> WeightsMissingError:
+    return WeightsMissingError(
+        'no weights', model=ENTRY.name, size=599_000_000, present=present
+    )
+
+
+def leave_part(present: int, size: int) -> None:
+    target = hub.weights_path(ENTRY)
+    target.parent.mkdir(parents=True)
+    hub.beside(target, '.part').write_bytes(bytes(present))
+    hub.beside(target, '.part.json').write_text(
+        json.dumps({'etag': 'a', 'size': size})
+    )
+
+
+def choose(qtbot, combo, value: str) -> None:
+    """Choose an entry with the keyboard."""
+    combo.setFocus()
+    qtbot.keyClick(combo, Qt.Key.Key_Home)
+    for _ in range(combo.findData(value)):
+        qtbot.keyClick(combo, Qt.Key.Key_Down)
+    assert combo.currentData() == value
+
+
+# What is here
+
+
+def test_the_models_say_whether_they_are_here(
+    qtbot, panel: ModelPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*args: object) -> None:
+        raise AssertionError('the network was used')
+
+    monkeypatch.setattr(socket, 'getaddrinfo', no_network)
+    qtbot.waitUntil(lambda: '(' in panel.model.itemText(0))
+    assert panel.model.itemText(0) == 'ViT-B-16 (598 MB to download)'
+    assert panel.model.itemText(4) == 'demo (comes along)'
+    leave_part(2_000_000, 5_000_000)
+    panel.refresh()
+    assert panel.model.itemText(0) == 'ViT-B-16 (2 of 5 MB downloaded)'
+    hub.weights_path(ENTRY).write_bytes(b'weights')
+    panel.refresh()
+    assert panel.model.itemText(0) == 'ViT-B-16 (on this machine)'
+    assert panel.model.itemText(1) == 'ViT-B-32 (605 MB to download)'
+    assert [panel.model.itemData(i) for i in range(5)] == list(MODEL_NAMES)
+
+
+def test_looking_needs_neither_torch_nor_the_network() -> None:
+    code = (
+        'import os; os.environ["QT_QPA_PLATFORM"] = "offscreen"\n'
+        'import socket, sys\n'
+        'socket.socket.connect = socket.getaddrinfo = None\n'
+        'from qtpy.QtWidgets import QApplication\n'
+        'from napari_naclip.ui.model_panel import ModelPanel\n'
+        'app = QApplication([]); panel = ModelPanel(); panel.refresh()\n'
+        'assert "torch" not in sys.modules\n'
+        'print(panel.model.itemText(4))\n'
+    )
+    child = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert child.stdout.strip() == 'demo (comes along)', child.stderr
+
+
+# Choosing
+
+
+def test_the_request_is_what_is_chosen(qtbot, panel: ModelPanel) -> None:
+    assert panel.model_request() == ModelRequest('ViT-B-16')
+    qtbot.mouseClick(panel.more, Qt.MouseButton.LeftButton)
+    for combo, value in (
+        (panel.model, 'ViT-L-14'),
+        (panel.device, 'cpu'),
+        (panel.precision, 'float32'),
+    ):
+        with qtbot.waitSignal(panel.changed):
+            choose(qtbot, combo, value)
+    assert panel.model_request(may_download=True) == ModelRequest(
+        'ViT-L-14', None, 'cpu', 'float32', may_download=True
+    )
+
+
+def test_what_is_rarely_changed_is_folded(qtbot, panel: ModelPanel) -> None:
+    assert not panel.device.isVisible()
+    qtbot.mouseClick(panel.more, Qt.MouseButton.LeftButton)
+    assert panel.device.isVisible()
+    assert panel.browse.isVisible()
+    qtbot.keyClick(panel.more, Qt.Key.Key_Space)
+    assert not panel.device.isVisible()
+
+
+def test_preferences_are_what_is_chosen_first(qtbot) -> None:
+    panel = ModelPanel(
+        preferences=Preferences('demo', 'cpu', 'bfloat16', None, 2)
+    )
+    qtbot.addWidget(panel)
+    assert panel.model_request() == ModelRequest(
+        'demo', None, 'cpu', 'bfloat16'
+    )
+
+
+def test_a_model_that_is_not_there_is_refused(panel: ModelPanel) -> None:
+    with pytest.raises(ModelError, match='no model'):
+        panel.choose_model('ViT-X')
+
+
+def test_a_file_is_kept_for_its_model(
+    qtbot,
+    press,
+    panel: ModelPanel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / 'mine.safetensors'
+    monkeypatch.setattr(
+        QFileDialog, 'getOpenFileName', lambda *a, **k: (str(path), '')
+    )
+    press(panel.more)
+    assert panel.weights.text() == 'as published'
+    assert not panel.clear.isEnabled()
+    with qtbot.waitSignal(panel.changed):
+        press(panel.browse)
+    assert panel.weights.text() == 'mine.safetensors'
+    assert panel.weights.toolTip() == str(path)
+    assert panel.model_request().weights == path
+
+    choose(qtbot, panel.model, 'ViT-B-32')
+    assert panel.weights.text() == 'as published'
+    assert panel.model_request().weights is None
+    choose(qtbot, panel.model, 'demo')
+    assert not panel.browse.isEnabled()
+    with pytest.raises(ModelError, match='its own weights'):
+        panel.use_weights(path)
+    choose(qtbot, panel.model, 'ViT-B-16')
+    assert panel.model_request().weights == path
+    with qtbot.waitSignal(panel.changed):
+        press(panel.clear)
+    assert panel.model_request().weights is None
+    assert panel.weights.text() == 'as published'
+
+
+def test_a_dialog_that_is_cancelled_changes_nothing(
+    qtbot, press, panel: ModelPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        QFileDialog, 'getOpenFileName', lambda *a, **k: ('', '')
+    )
+    press(panel.more)
+    with qtbot.assertNotEmitted(panel.changed):
+        press(panel.browse)
+    assert panel.model_request() == ModelRequest('ViT-B-16')
+
+
+def test_where_it_runs_is_told_until_something_is_changed(
+    qtbot, panel: ModelPanel
+) -> None:
+    first = panel.choice.text()
+    assert first == 'Runs on: chosen at the first run.'
+    panel.show_choice(ComputeChoice('CPU (EPYC)', 'float32', 'So it is.'))
+    assert panel.choice.text() == 'Runs on: CPU (EPYC), float32. So it is.'
+    choose(qtbot, panel.model, 'demo')
+    assert panel.choice.text() == first
+
+
+# The state
+
+
+def test_a_state_goes_through_json(
+    qtbot, panel: ModelPanel, tmp_path: Path
+) -> None:
+    path = tmp_path / 'mine.pt'
+    path.touch()
+    panel.use_weights(path)
+    panel.choose_model('ViT-B-32')
+    panel.more.click()
+    state = json.loads(json.dumps(panel.state()))
+    other = ModelPanel()
+    qtbot.addWidget(other)
+    with qtbot.waitSignal(other.changed):
+        other.set_state(state)
+    assert other.state() == state
+    assert not other.details.isHidden()
+    with qtbot.assertNotEmitted(other.changed):
+        other.set_state(state)
+    other.choose_model('ViT-B-16')
+    assert other.model_request().weights == path
+
+
+def test_a_file_that_is_gone_is_left_out(
+    panel: ModelPanel, tmp_path: Path
+) -> None:
+    panel.set_state({'weights': {'ViT-B-16': str(tmp_path / 'gone.pt')}})
+    assert panel.model_request() == ModelRequest('ViT-B-16')
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ['model', 'device', 'precision', 'weights', 'is_expanded', 'x']
+        ),
+        _JSON | st.sampled_from(['demo', 'cpu', {'ViT-B-16': 3}]),
+    )
+)
+def test_any_state_leaves_a_request_that_can_be_made(
+    panel: ModelPanel, state: dict[str, object]
+) -> None:
+    panel.set_state(state)
+    request = panel.model_request()
+    assert request.name in MODEL_NAMES
+    assert request.weights is None
+    assert request.device in ('auto', 'cpu')
+
+
+# The offer
+
+
+def test_the_offer_says_size_license_and_place(
+    offer: WeightsOffer, tmp_path: Path
+) -> None:
+    assert offer.isHidden()
+    offer.show_for(missing())
+    assert offer.isVisible()
+    assert offer.download.text() == 'Download (599 MB) and run'
+    assert 'license: MIT' in offer.note.text()
+    assert str(tmp_path / 'assets') in offer.note.text()
+    assert 'sand, water' in offer.note.text()
+
+
+def test_the_offer_resumes(offer: WeightsOffer) -> None:
+    offer.show_for(missing(present=412_000_000))
+    assert offer.download.text() == 'Resume (187 MB left) and run'
+    assert '412 of 599 MB' in offer.download.toolTip()
+
+
+@pytest.mark.parametrize('name', ['download', 'file', 'demo'])
+def test_each_button_is_told_and_takes_the_offer_away(
+    qtbot, press, offer: WeightsOffer, name: str
+) -> None:
+    offer.show_for(missing())
+    with qtbot.waitSignal(getattr(offer, f'{name}_chosen')):
+        press(getattr(offer, name))
+    assert offer.isHidden()
+
+
+def test_the_offer_takes_the_focus_and_keys(
+    qtbot, offer: WeightsOffer
+) -> None:
+    offer.show_for(missing())
+    assert offer.window().focusWidget() is offer.download
+    for button in (offer.file, offer.demo):
+        qtbot.keyClick(offer.window().focusWidget(), Qt.Key.Key_Tab)
+        assert offer.window().focusWidget() is button
+    with qtbot.waitSignal(offer.demo_chosen):
+        qtbot.keyClick(offer.demo, Qt.Key.Key_Return)
+    assert offer.isHidden()
+
+
+def test_escape_takes_the_offer_away(qtbot, offer: WeightsOffer) -> None:
+    offer.show_for(missing())
+    with qtbot.waitSignal(offer.dismissed):
+        qtbot.keyClick(offer.window().focusWidget(), Qt.Key.Key_Escape)
+    assert offer.isHidden()
+
+
+# Looks
+
+
+def test_every_control_says_what_it_is(panel: ModelPanel) -> None:
+    buddies = {label.buddy() for label in panel.findChildren(QLabel)}
+    for control in (panel.model, panel.device, panel.precision):
+        assert control in buddies
+        assert control.accessibleName()
+        assert control.toolTip()
+    for button in (panel.browse, panel.clear, panel.more):
+        assert button.text()
+        assert button.toolTip()
+
+
+def test_nothing_is_wider_than_a_narrow_dock(
+    qtbot, panel: ModelPanel, offer: WeightsOffer
+) -> None:
+    panel.more.click()
+    panel.refresh()
+    panel.show_choice(ComputeChoice('CPU (EPYC)', 'float32', 'Why. ' * 30))
+    assert panel.minimumSizeHint().width() <= 230
+    for present in (0, 412_000_000):
+        offer.show_for(missing(present))
+        assert offer.minimumSizeHint().width() <= 230
