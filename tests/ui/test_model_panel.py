@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QLabel,
     QPushButton,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -81,6 +82,14 @@ def leave_part(present: int, size: int) -> None:
     )
 
 
+def presences(panel: ModelPanel) -> list[str]:
+    """Return what a screen reader says of the list's entries."""
+    role = Qt.ItemDataRole.AccessibleTextRole
+    box = panel.model
+    assert [box.itemData(i) for i in range(box.count())] == list(MODEL_NAMES)
+    return [box.itemData(i, role) for i in range(box.count())]
+
+
 def choose(qtbot, combo, value: str) -> None:
     """Choose an entry with the keyboard."""
     combo.setFocus()
@@ -100,17 +109,33 @@ def test_the_models_say_whether_they_are_here(
         raise AssertionError('the network was used')
 
     monkeypatch.setattr(socket, 'getaddrinfo', no_network)
-    qtbot.waitUntil(lambda: '(' in panel.model.itemText(0))
-    assert panel.model.itemText(0) == 'ViT-B-16 (598 MB to download)'
-    assert panel.model.itemText(4) == 'demo (comes along)'
+    qtbot.waitUntil(lambda: panel.presence.text() != '')
+    assert presences(panel)[0] == 'ViT-B-16, 598 MB to download'
+    assert presences(panel)[4] == 'demo, comes along'
+    assert panel.presence.text() == '598 MB to download'
     leave_part(2_000_000, 5_000_000)
     panel.refresh()
-    assert panel.model.itemText(0) == 'ViT-B-16 (2 of 5 MB downloaded)'
+    assert presences(panel)[0] == 'ViT-B-16, 2 of 5 MB downloaded'
     hub.weights_path(ENTRY).write_bytes(b'weights')
     panel.refresh()
-    assert panel.model.itemText(0) == 'ViT-B-16 (on this machine)'
-    assert panel.model.itemText(1) == 'ViT-B-32 (605 MB to download)'
-    assert [panel.model.itemData(i) for i in range(5)] == list(MODEL_NAMES)
+    assert presences(panel)[0] == 'ViT-B-16, on this machine'
+    assert presences(panel)[1] == 'ViT-B-32, 605 MB to download'
+    assert panel.presence.text() == 'on this machine'
+    choose(qtbot, panel.model, 'demo')
+    assert panel.presence.text() == 'comes along'
+
+
+def test_the_open_list_shows_it_too(panel: ModelPanel) -> None:
+    panel.refresh()
+    option = QStyleOptionViewItem()
+    index = panel.model.model().index(0, 0)
+    panel.model.itemDelegate().initStyleOption(option, index)
+    assert option.text == 'ViT-B-16 (598 MB to download)'
+    assert panel.model.currentText() == 'ViT-B-16'
+    panel.model.showPopup()
+    view = panel.model.view()
+    assert view.viewport().width() >= view.sizeHintForColumn(0)
+    panel.model.hidePopup()
 
 
 def test_looking_needs_neither_torch_nor_the_network() -> None:
@@ -122,7 +147,7 @@ def test_looking_needs_neither_torch_nor_the_network() -> None:
         'from napari_naclip.ui.model_panel import ModelPanel\n'
         'app = QApplication([]); panel = ModelPanel(); panel.refresh()\n'
         'assert "torch" not in sys.modules\n'
-        'print(panel.model.itemText(4))\n'
+        'panel.choose_model("demo"); print(panel.presence.text())\n'
     )
     child = subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', code],
@@ -131,7 +156,7 @@ def test_looking_needs_neither_torch_nor_the_network() -> None:
         timeout=120,
         check=False,
     )
-    assert child.stdout.strip() == 'demo (comes along)', child.stderr
+    assert child.stdout.strip() == 'comes along', child.stderr
 
 
 # Choosing

@@ -79,14 +79,11 @@ def describe_choice(choice: ComputeChoice) -> str:
     return f'Runs on: {choice}'
 
 
-def describe_model(
-    name: str, *, size: int, is_here: bool, present: int = 0
-) -> str:
-    """Return a model's name and whether its weights are on this machine.
+def describe_presence(size: int, *, is_here: bool, present: int = 0) -> str:
+    """Return whether a model's weights are on this machine.
 
     Parameters
     ----------
-    name : str
     size : int
         Bytes of the weights; 0: they come along.
     is_here : bool
@@ -94,12 +91,12 @@ def describe_model(
         Bytes that an unfinished download has left.
     """
     if not size:
-        return f'{name} (comes along)'
+        return 'comes along'
     if is_here:
-        return f'{name} (on this machine)'
+        return 'on this machine'
     if present:
-        return f'{name} ({describe_parts(present, size)} downloaded)'
-    return f'{name} ({describe_size(size)} to download)'
+        return f'{describe_parts(present, size)} downloaded'
+    return f'{describe_size(size)} to download'
 
 
 def describe_parts(present: int, size: int) -> str:

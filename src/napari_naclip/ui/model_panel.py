@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
+    QStyledItemDelegate,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -31,7 +32,9 @@ from napari_naclip.ui.preferences import Preferences
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qtpy.QtCore import QModelIndex
     from qtpy.QtGui import QShowEvent
+    from qtpy.QtWidgets import QStyleOptionViewItem
 
     from napari_naclip.engine.device import ComputeChoice
 
@@ -48,6 +51,22 @@ _PRECISIONS: Final = {
     'bfloat16': 'bfloat16',
     'float16': 'float16',
 }
+
+
+#: What the list of models adds to a name.
+_PRESENCE_ROLE: Final = Qt.ItemDataRole.UserRole + 1
+
+
+class _PresenceDelegate(QStyledItemDelegate):
+    """Adds to a name in the open list what the closed box has no room for."""
+
+    def initStyleOption(
+        self, option: QStyleOptionViewItem | None, index: QModelIndex
+    ) -> None:
+        super().initStyleOption(option, index)
+        presence = index.data(_PRESENCE_ROLE)
+        if option is not None and presence:
+            option.text = f'{option.text} ({presence})'
 
 
 class ModelPanel(QWidget):
@@ -85,6 +104,8 @@ class ModelPanel(QWidget):
             'ViT-B-16 is the best choice for photographs; demo is a tiny '
             'one that comes along and knows few words.',
         )
+        self.model.setItemDelegate(_PresenceDelegate(self.model))
+        self.presence = _make_wrapped_label('Weights of the model')
         self.device = _make_combo(
             'Device',
             _DEVICES,
@@ -122,6 +143,7 @@ class ModelPanel(QWidget):
         top = QFormLayout()
         top.setContentsMargins(0, 0, 0, 0)
         _add_row(top, 'Model', self.model)
+        top.addRow('', self.presence)
         self.more.setText('Device, precision and weights')
         self.more.setToolTip('Shows or hides what is rarely changed.')
         self.more.setCheckable(True)
@@ -214,12 +236,19 @@ class ModelPanel(QWidget):
                 size = started.size if started else entry.download_size
                 present = started.present if started else 0
                 is_here = hub.find_cached(entry) is not None
-            self.model.setItemText(
-                index,
-                messages.describe_model(
-                    name, size=size, is_here=is_here, present=present
-                ),
+            presence = messages.describe_presence(
+                size, is_here=is_here, present=present
             )
+            self.model.setItemData(index, presence, _PRESENCE_ROLE)
+            self.model.setItemData(
+                index,
+                f'{name}, {presence}',
+                Qt.ItemDataRole.AccessibleTextRole,
+            )
+        view = self.model.view()
+        if view is not None:
+            view.setMinimumWidth(view.sizeHintForColumn(0))
+        self._show_model()
 
     def show_choice(self, choice: ComputeChoice) -> None:
         """Show where the model that was loaded runs, and why."""
@@ -294,6 +323,10 @@ class ModelPanel(QWidget):
         """Show what belongs to the model that is chosen now."""
         name = self.model.currentData()
         path = self._weights.get(name)
+        presence = self.model.currentData(_PRESENCE_ROLE) or ''
+        self.presence.setText(
+            messages.describe_weights(path) if path else presence
+        )
         self.weights.setText(messages.describe_weights(path))
         self.weights.setToolTip(str(path) if path else '')
         takes_files = name != registry.DEMO_NAME
