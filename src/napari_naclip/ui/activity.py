@@ -13,7 +13,8 @@ from napari.utils import progress as ProgressBar
 from napari_naclip.ui import messages
 
 if TYPE_CHECKING:
-    from napari_naclip.engine.types import Progress, Stage
+    from napari_naclip.engine.types import Stage
+    from napari_naclip.ui.estimate import RunProgress
 
 
 class ActivityBar:
@@ -21,16 +22,16 @@ class ActivityBar:
 
     def __init__(self) -> None:
         self._bar: ProgressBar | None = None
-        self._stage: Stage | None = None
+        self._stage: tuple[Stage, int] | None = None
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: RunProgress) -> None:
         """Show how far the run is."""
-        if self._bar is None or progress.stage != self._stage:
+        stage = progress.stage, progress.job
+        if self._bar is None or stage != self._stage:
             self.close()
-            self._stage = progress.stage
+            self._stage = stage
             self._bar = ProgressBar(
-                total=progress.total,
-                desc=messages.name_stage(progress.stage),
+                total=progress.total, desc=messages.name_stage(progress)
             )
         if self._bar.total != progress.total:
             self._bar.total = progress.total

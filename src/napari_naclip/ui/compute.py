@@ -1,7 +1,8 @@
-"""What all widgets of a process share: one compute slot, one loaded model.
+"""What all widgets of a process share: compute slot, loaded model, rates.
 
 The only state of this module's kind in the package. It is explicit so that
-two viewers do not load a model twice or run at the same time.
+two viewers do not load a model twice or run at the same time, and so that a
+run's time is known before it starts when another one was like it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from napari_naclip.engine.types import Progress
 from napari_naclip.io.folders import text_cache_folder
+from napari_naclip.ui.estimate import RateBook
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from napari_naclip.engine.device import Precision
     from napari_naclip.engine.models import Model
+    from napari_naclip.engine.types import Settings
 
 #: Seconds between two looks at a slot that is taken.
 _POLL_INTERVAL = 0.1
@@ -72,10 +75,8 @@ class ComputeSlot:
 
     def load(self, request: ModelRequest) -> Generator[Progress, None, Model]:
         """Yield progress and return the model; call within the slot."""
-        # Imported here, in the worker: this is what takes seconds.
         yield Progress('import')
-        from napari_naclip.engine.models import iter_load_model
-
+        iter_load_model = _import_loader()
         key = (
             request.name,
             _file_identity(request.weights),
@@ -95,6 +96,25 @@ class ComputeSlot:
             )
             self._key = key
         return self._model
+
+
+def _import_loader() -> Callable[..., Generator[Progress, None, Model]]:
+    # Imported here, in the run's thread: this is what takes seconds.
+    from napari_naclip.engine.models import iter_load_model
+
+    return iter_load_model
+
+
+def rate_key(model: ModelRequest, settings: Settings) -> tuple[object, ...]:
+    """Return all that decides how long a window takes."""
+    return (
+        model,
+        settings.window,
+        settings.stride,
+        settings.strategy,
+        settings.architecture,
+        settings.refine,
+    )
 
 
 def _file_identity(path: Path | None) -> tuple[object, ...] | None:
@@ -121,3 +141,5 @@ def threads_left_for_window() -> Iterator[None]:
 
 #: The process's slot.
 SLOT = ComputeSlot()
+#: How fast the runs of this process were, by ``rate_key``.
+RATES = RateBook()

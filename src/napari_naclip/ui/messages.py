@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from napari_naclip.engine.recipe import package_versions
 
+if TYPE_CHECKING:
     from napari_naclip.engine.device import ComputeChoice
-    from napari_naclip.engine.types import Progress, Segmentation, Stage
+    from napari_naclip.engine.types import Segmentation, Stage
+    from napari_naclip.ui.estimate import RunProgress
+    from napari_naclip.ui.jobs import RunRequest
 
 READY: Final = 'Type classes, then press Run.'
 NO_IMAGE: Final = 'There is no image. Open one first, for example by dragging a file into the window.'
@@ -22,7 +26,10 @@ DROPPED_IMAGE: Final = (
 DROPPED_LABELS: Final = (
     'The labels layer was removed during the run; the result was dropped.'
 )
-UNEXPECTED: Final = "Something unexpected went wrong: {}. The details are in napari's notification."
+UNEXPECTED: Final = (
+    'Something unexpected went wrong: {}. Run again; if it comes back, report '
+    'it with the details below.'
+)
 
 _STAGES: Final[dict[Stage, str]] = {
     'wait': 'Waiting for another run',
@@ -36,33 +43,89 @@ _STAGES: Final[dict[Stage, str]] = {
 }
 
 
-def name_stage(stage: Stage) -> str:
-    """Return the name of a stage."""
-    return _STAGES[stage]
+#: What the steps of a stage are.
+_STEPS: Final[dict[Stage, str]] = {
+    'text': 'prompts',
+    'windows': 'windows',
+    'refine': 'steps',
+}
 
 
-def describe_stage(progress: Progress) -> str:
-    """Return what a run is doing, with its steps where they are known."""
+def name_stage(progress: RunProgress) -> str:
+    """Return what a run is doing, and on which of several planes."""
     text = _STAGES[progress.stage]
+    if progress.jobs == 1:
+        return text
+    return (
+        f'{progress.unit.capitalize()} {progress.job} of {progress.jobs}: '
+        f'{text[0].lower()}{text[1:]}'
+    )
+
+
+def describe_progress(progress: RunProgress) -> str:
+    """Return what a run is doing, its steps, rate and time where known."""
+    text = name_stage(progress)
     if not progress.total:
         return f'{text}…'
     if progress.stage == 'download':
-        return (
-            f'{text}: {progress.done / 1e6:.0f} of '
-            f'{progress.total / 1e6:.0f} MB'
-        )
-    return f'{text}: {progress.done} of {progress.total}'
+        text += f': {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB'
+        if progress.rate is not None:
+            text += f', {progress.rate / 1e6:.1f} MB/s'
+    else:
+        steps = _STEPS.get(progress.stage, 'steps')
+        text += f': {progress.done} of {progress.total} {steps}'
+    if progress.run_left is not None:
+        text += f', {describe_time(progress.run_left)} left'
+    elif progress.stage_left is not None:
+        text += f', {describe_time(progress.stage_left)} for this step'
+    return text
 
 
 def describe_time(seconds: float) -> str:
     """Return a duration as a person would say it."""
     if seconds < 1.5:
-        return 'about a second left'
+        return 'about a second'
     if seconds < 90:
-        return f'about {seconds:.0f} s left'
+        return f'about {seconds:.0f} s'
     if seconds < 5400:
-        return f'about {seconds / 60:.0f} min left'
-    return f'about {seconds / 3600:.1f} h left'
+        return f'about {seconds / 60:.0f} min'
+    return f'about {seconds / 3600:.1f} h'
+
+
+def describe_plan(windows: int, seconds: float | None) -> str:
+    """Return how much work a run would be.
+
+    Parameters
+    ----------
+    windows : int
+    seconds : float or None
+        None where nothing like it ran yet.
+    """
+    text = '1 window' if windows == 1 else f'{windows} windows'
+    return text if seconds is None else f'{text}, {describe_time(seconds)}'
+
+
+def describe_details(error: BaseException, request: RunRequest) -> str:
+    """Return what helps somebody else to understand an error.
+
+    The home folder is not named in it.
+    """
+    model, snapshot = request.model, request.snapshot
+    facts = {
+        **package_versions(),
+        'model': model.name,
+        'weights from a file': 'no' if model.weights is None else 'yes',
+        'device': model.device,
+        'precision': model.precision,
+        'planes or regions': len(request.snapshots),
+        'image': f'{snapshot.shape}, {getattr(snapshot.data, "dtype", "?")}',
+        'plane': snapshot.size,
+        'classes': len(request.classes.rows),
+        'settings': request.settings.to_dict(),
+    }
+    lines = [f'{name}: {value}' for name, value in facts.items()]
+    trace = ''.join(traceback.format_exception(error))
+    return '\n'.join([*lines, '', trace]).replace(str(Path.home()), '~')
 
 
 def describe_size(size: int) -> str:

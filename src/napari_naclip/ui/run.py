@@ -1,144 +1,172 @@
-"""One run: a worker thread that never raises, and what becomes of its result.
+"""One run: a worker that never raises, and what becomes of its results.
 
-The worker gets a frozen request and yields progress; only the GUI thread
-touches layers. An exception that left the worker would hang napari's progress
-bar and task list (a RuntimeError) or raise a second one (PySide6), so the
-outermost frame turns everything into an outcome.
+The worker only hands on what the run's own thread makes (``jobs``), so that
+it answers Cancel at once; only the GUI thread touches layers. An exception
+that left the worker would hang napari's progress bar and task list (a
+RuntimeError) or raise a second one (PySide6), so the outermost frame turns
+everything into an outcome.
 """
 
 from __future__ import annotations
 
-import threading
+import functools
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from napari_naclip.engine.types import Partial, Progress
-from napari_naclip.ui.compute import SLOT, threads_left_for_window
+from napari_naclip.ui.compute import RATES, rate_key
+from napari_naclip.ui.estimate import RunEstimator, RunProgress
+from napari_naclip.ui.jobs import (
+    Cancelled,
+    Done,
+    Failed,
+    Finished,
+    Item,
+    JobThread,
+    Outcome,
+    Part,
+    RunRequest,
+    job_sizes,
+    merge_partials,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari.layers import Image
-
-    from napari_naclip.engine.types import ClassList, Segmentation, Settings
-    from napari_naclip.layers.labels import Result
-    from napari_naclip.layers.read import PlaneSnapshot
-    from napari_naclip.ui.compute import ModelRequest
+__all__ = [
+    'Cancelled',
+    'Done',
+    'Failed',
+    'Finished',
+    'Outcome',
+    'Part',
+    'RunController',
+    'RunProgress',
+    'RunRequest',
+]
 
 #: Seconds between two progress messages: more would only load the window.
 _REPORT_INTERVAL = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """All that a run needs, taken from widget and layers when it starts."""
-
-    image: Image
-    snapshot: PlaneSnapshot
-    classes: ClassList
-    settings: Settings
-    model: ModelRequest
-    target: Result | None
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A finished run."""
-
-    segmentation: Segmentation = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """A run that the person stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A run that ended in an error."""
-
-    error: Exception
-
-
-Outcome = Done | Cancelled | Failed
+#: Seconds between two deliveries of parts: drawing labels takes longer.
+_PART_INTERVAL = 0.25
+#: Seconds between two looks at whether the run was cancelled.
+_POLL_INTERVAL = 0.05
+#: Seconds that a cancelled step gets to end before it is left behind.
+_GRACE = 0.5
 
 
 class Run:
-    """A request on its way through the worker.
+    """A run between its thread and the GUI thread.
 
     Parameters
     ----------
     request : RunRequest
+        Not kept: napari keeps its workers until the window is closed, and
+        with them all that they hold.
     """
 
     def __init__(self, request: RunRequest) -> None:
-        self.request = request
-        self.cancel = threading.Event()
-        self._steps = _compute(request)
+        self._jobs = len(request.snapshots)
+        self._key = rate_key(request.model, request.settings)
+        self._estimator = RunEstimator(
+            job_sizes(request),
+            queries=len(request.classes.queries),
+            refine=request.settings.refine,
+            known=RATES.find(self._key),
+        )
+        self._thread = JobThread(request)
+        #: Whether the person stopped it; the GUI thread's.
+        self.was_cancelled = False
+        self._parts: list[Part] = []
+        self._progress: RunProgress | None = None
+        self._told_progress = self._told_parts = 0.0
+        self._stage: tuple[str, int] | None = None
 
-    def work(
-        self,
-    ) -> Generator[tuple[Run, Progress], None, tuple[Run, Outcome]]:
-        """Yield progress; return how the run ended. Runs in the worker."""
-        try:
-            return self, (yield from self._advance())
-        except Exception as error:  # noqa: BLE001 - see the module's docstring
-            return self, Failed(error)
-        finally:
-            self.close()
+    def pump(self) -> Generator[Item, None, Outcome]:
+        """Yield what the thread makes; return how the run ended."""
+        finished = 0
+        self._thread.start()
+        cancelled = self._thread.cancelled
+        while not cancelled.is_set():
+            made = self._thread.get(_POLL_INTERVAL)
+            if cancelled.is_set():
+                break
+            if made is not None:
+                at, item = made
+                if item is None:
+                    rates = self._estimator.finish(at)
+                    if rates is not None:
+                        RATES.remember(self._key, rates)
+                    return Done(finished)
+                if isinstance(item, Exception):
+                    return Failed(item, finished)
+                if isinstance(item, Finished):
+                    finished += 1
+                    # They would come after the result that holds them.
+                    self._parts.clear()
+                    yield item
+                elif isinstance(item, Part):
+                    self._parts.append(item)
+                else:
+                    self._progress = self._estimator.update(item, at)
+            yield from self._tell()
+        self._thread.join(_GRACE)
+        return Cancelled(finished)
 
-    def _advance(self) -> Generator[tuple[Run, Progress], None, Outcome]:
-        reported, stage = 0.0, None
-        while not self.cancel.is_set():
-            try:
-                progress = next(self._steps)
-            except StopIteration as stop:
-                if self.cancel.is_set():
-                    break
-                return Done(stop.value)
-            if isinstance(progress, Partial):
-                continue
-            now = time.monotonic()
-            if progress.stage != stage or now - reported > _REPORT_INTERVAL:
-                reported, stage = now, progress.stage
-                yield self, progress
-        return Cancelled()
+    def _tell(self) -> Generator[Item, None, None]:
+        now = time.monotonic()
+        progress = self._progress
+        if progress is not None:
+            stage = progress.stage, progress.job
+            if (
+                stage != self._stage
+                or now - self._told_progress >= _REPORT_INTERVAL
+            ):
+                self._told_progress, self._stage = now, stage
+                self._progress = None
+                yield progress
+        if self._parts and now - self._told_parts >= _PART_INTERVAL:
+            self._told_parts = now
+            parts, self._parts = merge_partials(self._parts), []
+            yield from parts
+
+    def cancel(self) -> None:
+        """Stop, because the person wishes so."""
+        self.was_cancelled = True
+        self._thread.cancel()
 
     def close(self) -> None:
-        """Give back the compute slot and all memory, however it ended.
+        """Make the thread give back slot and memory, however it ended.
 
-        When napari closes it stops workers between two steps and keeps them;
-        their frames would hold the slot for good.
+        When napari closes it stops workers between two steps and keeps them.
         """
-        self.cancel.set()
-        self._steps.close()
+        self._thread.cancel()
+        self._parts.clear()
+        self._thread.drop_items()
 
 
-def _compute(
-    request: RunRequest,
-) -> Generator[Progress | Partial, None, Segmentation]:
-    yield from SLOT.acquire()
+def _work(run: Run) -> Generator[tuple[Run, Item], None, tuple[Run, Outcome]]:
+    """Yield what a run makes; return how it ended. Runs in the worker."""
+    steps = run.pump()
     try:
-        model = yield from SLOT.load(request.model)
-        from napari_naclip.engine.segment import iter_segment
-
-        yield Progress('read')
-        pixels = request.snapshot.read()
-        with threads_left_for_window():
-            return (
-                yield from iter_segment(
-                    pixels,
-                    request.classes,
-                    model=model,
-                    settings=request.settings,
-                )
-            )
+        while True:
+            yield run, next(steps)
+    except StopIteration as stop:
+        return run, stop.value
+    except Exception as error:  # noqa: BLE001 - see the module's docstring
+        return run, Failed(error)
     finally:
-        SLOT.release()
+        steps.close()
+        run.close()
+
+
+class _NamedWork(functools.partial[object]):
+    """The worker's function as napari shows it when it asks about closing."""
+
+    def __repr__(self) -> str:
+        return 'text segmentation'
 
 
 class RunController(QObject):
@@ -146,17 +174,27 @@ class RunController(QObject):
 
     Signals
     -------
-    progressed : Progress
+    progressed : RunProgress
+    partial : RunRequest, Part
+        Labels that are ready before the rest, at most a few times a second.
+    plane_finished : RunRequest, Finished
+        The result of one job; more may follow.
     ended : RunRequest, Outcome
-        In the GUI thread; not for a run that was abandoned.
+        Once for each run, after all others. All of them in the GUI thread;
+        none follows a run that was abandoned, and only ``ended`` follows
+        ``cancel``.
     """
 
     progressed = Signal(object)
+    partial = Signal(object, object)
+    plane_finished = Signal(object, object)
     ended = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._run: Run | None = None
+        self._request: RunRequest | None = None
+        self._delivered = 0
 
     @property
     def is_running(self) -> bool:
@@ -165,9 +203,11 @@ class RunController(QObject):
 
     def start(self, request: RunRequest) -> None:
         """Start a run; there must be none under way."""
-        run = self._run = Run(request)
+        run = Run(request)
+        self._run, self._request, self._delivered = run, request, 0
         create_worker(
-            run.work,
+            _NamedWork(_work),
+            run,
             _start_thread=True,
             _connect={
                 'yielded': self._on_yielded,
@@ -177,24 +217,41 @@ class RunController(QObject):
         )
 
     def cancel(self) -> None:
-        """Ask the run to stop; ``ended`` follows."""
+        """Ask the run to stop; ``ended`` follows within a second."""
         if self._run is not None:
-            self._run.cancel.set()
+            self._run.cancel()
 
     def abandon(self) -> None:
         """Stop the run and forget it; nothing follows."""
         self.cancel()
-        self._run = None
+        self._run = self._request = None
 
     # A run that was abandoned may still speak after the next one started.
 
-    def _on_yielded(self, item: tuple[Run, Progress]) -> None:
-        run, progress = item
-        if run is self._run:
-            self.progressed.emit(progress)
+    def _on_yielded(self, item: tuple[Run, Item]) -> None:
+        run, message = item
+        request = self._request
+        if run is not self._run or request is None or run.was_cancelled:
+            return
+        if isinstance(message, Finished):
+            self._delivered += 1
+            self.plane_finished.emit(request, message)
+        elif isinstance(message, Part):
+            self.partial.emit(request, message)
+        else:
+            self.progressed.emit(message)
 
     def _on_returned(self, item: tuple[Run, Outcome]) -> None:
         run, outcome = item
-        if run is self._run:
-            self._run = None
-            self.ended.emit(run.request, outcome)
+        request = self._request
+        if run is not self._run or request is None:
+            return
+        # What was under way to this thread when Cancel was pressed was
+        # dropped: the count that matters is this thread's.
+        count = self._delivered
+        if count == len(request.snapshots):
+            outcome = Done(count)
+        elif run.was_cancelled:
+            outcome = Cancelled(count)
+        self._run = self._request = None
+        self.ended.emit(request, outcome)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QApplication,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
+    QTextEdit,
     QVBoxLayout,
     QWidget,
 )
@@ -19,10 +21,13 @@ from qtpy.QtWidgets import (
 from napari_naclip.ui import messages
 
 if TYPE_CHECKING:
-    from napari_naclip.engine.types import Progress, Stage
+    from napari_naclip.engine.types import Stage
+    from napari_naclip.ui.estimate import RunProgress
 
-#: Share of a stage after which its remaining time is told.
-_SHARE_KNOWN = 0.05
+#: Seconds between two announcements: a screen reader reads each to its end.
+_ANNOUNCE_INTERVAL = 5.0
+#: Lines of details that are seen without scrolling.
+_DETAIL_LINES = 8
 
 
 class RunPanel(QWidget):
@@ -31,74 +36,149 @@ class RunPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.run = QPushButton('Run')
+        self.run.setAccessibleName('Run')
         self.run.setToolTip('Segment the image with these classes.')
         self.cancel = QPushButton('Cancel')
+        self.cancel.setAccessibleName('Cancel')
         self.cancel.setToolTip('Stop; the labels stay as they were.')
         self.bar = QProgressBar()
         self.bar.setAccessibleName('Progress')
+        self.bar.setToolTip('How far this step is, in percent.')
         self.bar.setTextVisible(False)
-        self.status = _wrapped_label('Status')
-        self.notices = _wrapped_label('Notices')
-        self.notices.hide()
+        self.status = _wrapped_label()
+        self.notices = _wrapped_label()
+        self.details = _ErrorDetails()
         buttons = QHBoxLayout()
         buttons.addWidget(self.run)
         buttons.addWidget(self.cancel)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
-        for widget in (self.bar, self.status, self.notices):
+        for widget in (self.bar, self.status, self.notices, self.details):
             layout.addWidget(widget)
-        self._stage: Stage | None = None
-        self._stage_started = 0.0
-        self._stage_first = 0
+        self._stage: tuple[Stage, int] | None = None
+        self._announced = 0.0
+        self._share = 0.0
         self.show_rest(messages.READY)
 
     def show_running(self) -> None:
         """Show that a run has started."""
-        self._stage = None
+        self._stage, self._share = None, 0.0
         self.run.setEnabled(False)
         self.cancel.setEnabled(True)
         self.bar.setRange(0, 0)
         self.bar.show()
         self.notices.hide()
+        self.details.hide()
 
-    def show_progress(self, progress: Progress) -> None:
+    def show_progress(self, progress: RunProgress) -> None:
         """Show how far the run is, and how long it may still take."""
-        now = time.monotonic()
-        if progress.stage != self._stage:
-            self._stage = progress.stage
-            self._stage_started, self._stage_first = now, progress.done
         if not self.cancel.isEnabled():
             return
+        share = progress.share
+        if progress.jobs > 1 and share is not None:
+            # Reading the next plane is no step back.
+            share = self._share = max(share, self._share)
         # Percent: bytes of a download do not fit into Qt's integers.
-        total, done = progress.total, progress.done
-        self.bar.setRange(0, 100 if total else 0)
-        self.bar.setValue(100 * done // total if total else 0)
-        text = messages.describe_stage(progress)
-        steps = done - self._stage_first
-        if total and steps > 0 and done >= _SHARE_KNOWN * total:
-            left = (now - self._stage_started) / steps * (total - done)
-            text += f', {messages.describe_time(left)}'
+        self.bar.setRange(0, 0 if share is None else 100)
+        self.bar.setValue(0 if share is None else int(100 * share))
+        text = messages.describe_progress(progress)
         self.status.setText(text)
+        now, stage = time.monotonic(), (progress.stage, progress.job)
+        if stage != self._stage or now - self._announced >= _ANNOUNCE_INTERVAL:
+            self._stage = stage
+            self._announce(text)
 
     def show_cancelling(self) -> None:
         """Show that the run was asked to stop."""
         self.cancel.setEnabled(False)
-        self.status.setText(messages.CANCELLING)
+        self._say(messages.CANCELLING)
 
     def show_rest(self, text: str, notices: tuple[str, ...] = ()) -> None:
         """Show that nothing runs, and how the last run ended."""
         self.run.setEnabled(True)
         self.cancel.setEnabled(False)
         self.bar.hide()
-        self.status.setText(text)
-        self.notices.setText('\n'.join(f'Note: {each}' for each in notices))
+        self.details.hide()
+        told = '\n'.join(f'Note: {each}' for each in notices)
+        self.notices.setText(told)
+        self.notices.setAccessibleName(told)
         self.notices.setVisible(bool(notices))
+        self._say(text)
+
+    def show_failure(self, text: str, details: str) -> None:
+        """Show that nothing runs, and why the last run failed.
+
+        Parameters
+        ----------
+        text : str
+            One sentence with what to do.
+        details : str
+            Shown and copied on demand.
+        """
+        self.show_rest(text)
+        self.details.show_for(details)
+
+    def _say(self, text: str) -> None:
+        self.status.setText(text)
+        self._announce(text)
+
+    def _announce(self, text: str) -> None:
+        """Tell a screen reader: Qt reports a changed name or description."""
+        self._announced = time.monotonic()
+        self.status.setAccessibleName(text)
+        self.bar.setAccessibleDescription(text)
 
 
-def _wrapped_label(name: str) -> QLabel:
+class _ErrorDetails(QWidget):
+    """What went wrong in all its length, folded away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.toggle = QPushButton('Details')
+        self.toggle.setCheckable(True)
+        self.toggle.setAccessibleName('Details of the error')
+        self.toggle.setToolTip('Show or hide what went wrong in detail.')
+        self.copy = QPushButton('Copy details')
+        self.copy.setAccessibleName('Copy details')
+        self.copy.setToolTip(
+            'Copy the details to the clipboard, to report the error.'
+        )
+        # napari's themes style this kind of text box, not QPlainTextEdit.
+        self.text = QTextEdit()
+        self.text.setReadOnly(True)
+        self.text.setAccessibleName('Text of the details')
+        self.text.setToolTip('Can be selected and copied.')
+        self.text.setTabChangesFocus(True)
+        self.text.setMinimumHeight(
+            self.text.fontMetrics().lineSpacing() * _DETAIL_LINES
+        )
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.toggle)
+        buttons.addWidget(self.copy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(buttons)
+        layout.addWidget(self.text)
+        self.toggle.toggled.connect(self.text.setVisible)
+        self.copy.clicked.connect(self._on_copy)
+        self.hide()
+
+    def show_for(self, details: str) -> None:
+        """Offer details, folded away."""
+        self.toggle.setChecked(False)
+        self.text.setPlainText(details)
+        self.text.hide()
+        self.show()
+
+    def _on_copy(self) -> None:
+        clipboard = QApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(self.text.toPlainText())
+
+
+def _wrapped_label() -> QLabel:
     label = QLabel()
-    label.setAccessibleName(name)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

@@ -33,8 +33,10 @@ from napari_naclip.ui.options import Options
 from napari_naclip.ui.run import (
     Done,
     Failed,
+    Finished,
     Outcome,
     RunController,
+    RunProgress,
     RunRequest,
 )
 from napari_naclip.ui.run_panel import RunPanel
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_naclip.engine.types import Progress
     from napari_naclip.layers.labels import Result
 
 #: Narrower docks lose their title.
@@ -71,6 +72,8 @@ class SegmentationWidget(QWidget):
         self._viewer = napari_viewer
         self._results: list[Result] = []
         self._is_image_stale = False
+        #: What to say at the end of the run, and notices.
+        self._say: tuple[str, tuple[str, ...]] = ('', ())
         self.setMinimumWidth(_MINIMUM_WIDTH)
 
         self.chooser = ImageChooser(napari_viewer)
@@ -88,6 +91,7 @@ class SegmentationWidget(QWidget):
         self.offer.file_chosen.connect(self._on_file_chosen)
         self.offer.demo_chosen.connect(self._on_demo_chosen)
         self._runs.progressed.connect(self._on_progressed)
+        self._runs.plane_finished.connect(self._on_plane_finished)
         self._runs.ended.connect(self._on_ended)
         for keys in ('Ctrl+Return', 'Ctrl+Enter'):
             shortcut = QShortcut(QKeySequence(keys), self)
@@ -193,7 +197,7 @@ class SegmentationWidget(QWidget):
             target = None
         return RunRequest(
             image=image,
-            snapshot=snapshot,
+            snapshots=(snapshot,),
             classes=label_layers.keep_values(classes, target),
             settings=settings,
             model=self.options.model_request(may_download=may_download),
@@ -215,63 +219,69 @@ class SegmentationWidget(QWidget):
     def _on_image_replaced(self, _event: object) -> None:
         self._is_image_stale = True
 
-    def _on_progressed(self, progress: Progress) -> None:
+    def _on_progressed(self, progress: RunProgress) -> None:
         self.panel.show_progress(progress)
         self._activity.show(progress)
+
+    def _on_plane_finished(
+        self, request: RunRequest, finished: Finished
+    ) -> None:
+        self._say = self._write_result(request, finished)
 
     def _on_ended(self, request: RunRequest, outcome: Outcome) -> None:
         self._activity.close()
         request.image.events.data.disconnect(self._on_image_replaced)
         match outcome:
             case Done():
-                self._show_result(request, outcome)
+                self.panel.show_rest(*self._say)
             case Failed():
-                self._show_failure(outcome.error)
+                self._show_failure(request, outcome.error)
             case _:
                 self.panel.show_rest(messages.CANCELLED)
         self.run_finished.emit()
 
-    def _show_result(self, request: RunRequest, outcome: Done) -> None:
+    def _write_result(
+        self, request: RunRequest, finished: Finished
+    ) -> tuple[str, tuple[str, ...]]:
+        """Write a plane; return what to say about it, and notices."""
         layers, target = self._viewer.layers, request.target
         if request.image not in layers or self._is_image_stale:
-            self.panel.show_rest(messages.DROPPED_IMAGE)
-            return
+            return messages.DROPPED_IMAGE, ()
         if target is not None and (
             target.labels not in layers
-            or not label_layers.accepts(target, request.snapshot)
+            or not label_layers.accepts(target, finished.snapshot)
         ):
-            self.panel.show_rest(messages.DROPPED_LABELS)
-            return
-        segmentation, kept = outcome.segmentation, 0
+            return messages.DROPPED_LABELS, ()
+        segmentation, kept = finished.segmentation, 0
         try:
             if target is None:
                 self._results.append(
                     label_layers.add_result(
                         self._viewer,
                         request.image,
-                        request.snapshot,
+                        finished.snapshot,
                         segmentation,
                     )
                 )
             else:
                 kept = label_layers.update_result(
-                    target, request.snapshot, segmentation
+                    target, finished.snapshot, segmentation
                 )
         except NaclipError as error:
-            self.panel.show_rest(str(error))
-            return
-        self.panel.show_rest(
+            return str(error), ()
+        return (
             messages.describe_result(segmentation, kept),
             segmentation.notices,
         )
 
-    def _show_failure(self, error: Exception) -> None:
+    def _show_failure(self, request: RunRequest, error: Exception) -> None:
+        details = messages.describe_details(error, request)
         if isinstance(error, NaclipError):
-            self.panel.show_rest(str(error))
+            self.panel.show_failure(str(error), details)
             if isinstance(error, WeightsMissingError):
                 self.offer.show_for(error)
             return
-        self.panel.show_rest(messages.UNEXPECTED.format(error))
+        self.panel.show_failure(messages.UNEXPECTED.format(error), details)
         notification_manager.dispatch(Notification.from_exception(error))
 
     def _abandon(self) -> None:

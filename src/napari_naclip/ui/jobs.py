@@ -1,0 +1,364 @@
+"""What a run computes: one job after the other, in a thread without Qt.
+
+The thread may be abandoned: a slow read, an import or a long batch cannot be
+interrupted, so that Cancel stops waiting for it instead. It goes on to its
+next step, sees that it was cancelled, gives back the compute slot and ends.
+Until then the next run waits for the slot.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import queue
+import threading
+import time
+import traceback
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_naclip.engine.types import Partial, Region
+from napari_naclip.ui.compute import SLOT, threads_left_for_window
+from napari_naclip.ui.estimate import RunProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    import numpy.typing as npt
+    from napari.layers import Image
+
+    from napari_naclip.engine.types import (
+        ClassList,
+        Progress,
+        Segmentation,
+        Settings,
+    )
+    from napari_naclip.layers.labels import Result
+    from napari_naclip.layers.read import PlaneSnapshot
+    from napari_naclip.ui.compute import ModelRequest
+
+#: Seconds that abandoned threads get when the program ends.
+_EXIT_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """All that a run needs, taken from widget and layers when it starts.
+
+    Attributes
+    ----------
+    image : Image
+    snapshots : tuple of PlaneSnapshot
+        One for each plane or region, at least one.
+    classes : ClassList
+    settings : Settings
+    model : ModelRequest
+    target : Result or None
+        The result that is updated; None: a new one.
+    """
+
+    image: Image
+    snapshots: tuple[PlaneSnapshot, ...]
+    classes: ClassList
+    settings: Settings
+    model: ModelRequest
+    target: Result | None
+
+    @property
+    def snapshot(self) -> PlaneSnapshot:
+        """The first plane."""
+        return self.snapshots[0]
+
+    @property
+    def unit(self) -> Literal['plane', 'region']:
+        """What a job is."""
+        if any(region_of(each) is not None for each in self.snapshots):
+            return 'region'
+        return 'plane'
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Labels that are ready before the rest of their plane."""
+
+    snapshot: PlaneSnapshot
+    partial: Partial
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The result of one job."""
+
+    snapshot: PlaneSnapshot
+    segmentation: Segmentation = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run of which every job has finished."""
+
+    finished: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """A run that the person stopped after so many jobs."""
+
+    finished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A run that ended in an error after so many jobs.
+
+    The error keeps its traceback, but no local variable of it: those would
+    hold image and model.
+    """
+
+    error: Exception
+    finished: int = 0
+
+
+Outcome = Done | Cancelled | Failed
+Item = RunProgress | Part | Finished
+
+
+def region_of(snapshot: PlaneSnapshot) -> Region | None:
+    """Return the part of its plane that a snapshot asks for; None: all."""
+    region: Region | None = getattr(snapshot, 'region', None)
+    return region
+
+
+def job_sizes(request: RunRequest) -> tuple[float, ...]:
+    """Return the pixels of each job."""
+    sizes = []
+    for snapshot in request.snapshots:
+        region = region_of(snapshot)
+        rows, columns = snapshot.size if region is None else region.size
+        sizes.append(float(rows * columns))
+    return tuple(sizes)
+
+
+def iter_run(request: RunRequest) -> Generator[Item, None, None]:
+    """Yield progress, parts and results of all jobs; holds the slot."""
+    jobs = len(request.snapshots)
+
+    def tell(progress: Progress, job: int = 1) -> RunProgress:
+        return RunProgress(
+            progress.stage,
+            progress.done,
+            progress.total,
+            job=job,
+            jobs=jobs,
+            unit=request.unit,
+        )
+
+    for progress in SLOT.acquire():
+        yield tell(progress)
+    try:
+        loading = SLOT.load(request.model)
+        model = yield from _map_steps(loading, tell)
+        from napari_naclip.engine.segment import iter_segment
+
+        pixels: npt.NDArray[Any] | None = None
+        before: PlaneSnapshot | None = None
+        with threads_left_for_window():
+            for job, snapshot in enumerate(request.snapshots, 1):
+                # Regions of one plane share its pixels.
+                if pixels is None or not _is_same_plane(before, snapshot):
+                    yield RunProgress(
+                        'read', job=job, jobs=jobs, unit=request.unit
+                    )
+                    # Room for the next plane before it is read.
+                    pixels = None
+                    pixels, before = snapshot.read(), snapshot
+                region = region_of(snapshot)
+                # Without a region, engines that know none will do.
+                known = {} if region is None else {'region': region}
+                steps = iter_segment(
+                    pixels,
+                    request.classes,
+                    model=model,
+                    settings=request.settings,
+                    **known,
+                )
+                try:
+                    while True:
+                        step: Progress | Partial = next(steps)
+                        if isinstance(step, Partial):
+                            yield Part(snapshot, step)
+                        else:
+                            yield tell(step, job)
+                except StopIteration as stop:
+                    yield Finished(snapshot, stop.value)
+                finally:
+                    steps.close()
+    finally:
+        SLOT.release()
+
+
+def _map_steps(
+    steps: Generator[Progress, None, Any], tell: Any
+) -> Generator[RunProgress, None, Any]:
+    try:
+        while True:
+            yield tell(next(steps))
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+
+
+def _is_same_plane(before: PlaneSnapshot | None, now: PlaneSnapshot) -> bool:
+    return (
+        before is not None
+        and before.data is now.data
+        and before.index == now.index
+        and before.is_transposed == now.is_transposed
+    )
+
+
+def merge_partials(parts: Iterable[Part]) -> list[Part]:
+    """Return parts with neighbors joined: the window draws fewer of them.
+
+    A part that follows another of the same plane directly below it, at the
+    same columns, is joined to it.
+    """
+    merged: list[list[Part]] = []
+    for part in parts:
+        if merged and _continues(merged[-1][-1], part):
+            merged[-1].append(part)
+        else:
+            merged.append([part])
+    return [_join(each) for each in merged]
+
+
+def _continues(above: Part, below: Part) -> bool:
+    first, second = above.partial.region, below.partial.region
+    return above.snapshot is below.snapshot and (
+        first.bottom,
+        first.left,
+        first.right,
+    ) == (second.top, second.left, second.right)
+
+
+def _join(parts: list[Part]) -> Part:
+    if len(parts) == 1:
+        return parts[0]
+    first, last = parts[0].partial.region, parts[-1].partial.region
+    region = Region(first.top, first.left, last.bottom, first.right)
+    labels = np.concatenate([part.partial.labels for part in parts])
+    return Part(parts[0].snapshot, Partial(region, labels))
+
+
+class JobThread:
+    """A request on its way through its own thread, which never raises.
+
+    Parameters
+    ----------
+    request : RunRequest
+
+    Attributes
+    ----------
+    cancelled : threading.Event
+    """
+
+    def __init__(self, request: RunRequest) -> None:
+        self.cancelled = threading.Event()
+        self._items: queue.SimpleQueue[
+            tuple[float, Item | Exception | None]
+        ] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=_produce,
+            args=(request, self.cancelled, self._items),
+            name='napari-naclip run',
+            # A read that never returns must not keep the program from
+            # ending; `_stop_all` waits for all others.
+            daemon=True,
+        )
+
+    def start(self) -> None:
+        """Start to compute."""
+        _running.add(self)
+        self._thread.start()
+
+    def get(
+        self, timeout: float
+    ) -> tuple[float, Item | Exception | None] | None:
+        """Return the next item and when it was made.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds; None is returned when there is nothing until then.
+
+        Returns
+        -------
+        (float, item) or None
+            The last item is an exception, or None where all went well.
+        """
+        try:
+            return self._items.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def drop_items(self) -> None:
+        """Free what was made and not asked for."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._items.get_nowait()
+
+    def cancel(self) -> None:
+        """Ask the thread to stop at its next step."""
+        self.cancelled.set()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the end, but no longer than so many seconds."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+
+def _produce(
+    request: RunRequest,
+    cancelled: threading.Event,
+    items: queue.SimpleQueue[tuple[float, Item | Exception | None]],
+) -> None:
+    end: Exception | None = None
+    steps = iter_run(request)
+    try:
+        for item in steps:
+            if cancelled.is_set():
+                break
+            items.put((time.monotonic(), item))
+    except Exception as error:  # noqa: BLE001 - a worker must never raise
+        end = error
+        _forget_locals(error)
+    finally:
+        steps.close()
+    items.put((time.monotonic(), end))
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """Free what the frames of an error and of its causes hold."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+_running: weakref.WeakSet[JobThread] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Let threads end before the interpreter does, if they can."""
+    threads = list(_running)
+    for thread in threads:
+        thread.cancel()
+    end = time.monotonic() + _EXIT_TIMEOUT
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
