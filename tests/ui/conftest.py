@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -98,26 +99,40 @@ def open_widget(type_classes) -> Callable[..., SegmentationWidget]:
 
 @dataclass
 class Hold:
-    """A run that waits inside its first batch of windows."""
+    """A run that waits inside one of its steps."""
 
     reached: threading.Event
     go_on: threading.Event
 
 
 @pytest.fixture
-def hold(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hold]:
+def hold_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Hold]]:
+    """Return a function that makes runs wait where a function is called."""
+    holds = []
+
+    def hold_function(owner: object, name: str) -> Hold:
+        hold = Hold(threading.Event(), threading.Event())
+        real = getattr(owner, name)
+
+        @functools.wraps(real)
+        def wait(*args, **kwargs):
+            hold.reached.set()
+            assert hold.go_on.wait(60)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, wait)
+        holds.append(hold)
+        return hold
+
+    yield hold_function
+    for hold in holds:
+        hold.go_on.set()
+
+
+@pytest.fixture
+def hold(hold_at) -> Hold:
     """Make every run wait inside its first batch until it is let go."""
-    hold = Hold(threading.Event(), threading.Event())
-    real = Segmenter._tokens
-
-    def wait(self, batch):
-        hold.reached.set()
-        assert hold.go_on.wait(60)
-        return real(self, batch)
-
-    monkeypatch.setattr(Segmenter, '_tokens', wait)
-    yield hold
-    hold.go_on.set()
+    return hold_at(Segmenter, '_tokens')
 
 
 @pytest.fixture

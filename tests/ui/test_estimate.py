@@ -1,0 +1,210 @@
+"""The time that a run is said to take, against the time that it takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.ui import messages
+from napari_naclip.ui.compute import ModelRequest, rate_key
+from napari_naclip.ui.estimate import (
+    RateBook,
+    Rates,
+    RunEstimator,
+    RunProgress,
+)
+from napari_naclip.ui.jobs import RunRequest, iter_run
+
+
+def play(
+    estimator: RunEstimator,
+    *,
+    windows: int,
+    batch: int,
+    seconds,
+    jobs: int = 1,
+    tail: float = 0.0,
+    warm_up: float = 0.0,
+) -> tuple[list[tuple[float, float | None, float]], float]:
+    """Return (time, estimate, share of windows) of a run, and its end."""
+    now, told, total = 0.0, [], windows * jobs
+    for job in range(1, jobs + 1):
+        done = 0
+        while True:
+            shown = estimator.update(
+                RunProgress('windows', done, windows, job=job, jobs=jobs), now
+            )
+            share = ((job - 1) * windows + done) / total
+            told.append((now, shown.run_left, share))
+            if done == windows:
+                break
+            step = min(batch, windows - done)
+            now += step * seconds()
+            if job == 1 and done == 0:
+                now += warm_up
+            done += step
+        now += tail
+    return told, now
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    windows=st.integers(20, 2000),
+    batch=st.integers(1, 40),
+    jobs=st.integers(1, 6),
+    rate=st.floats(1e-3, 10),
+)
+def test_right_from_five_percent_on(seed, windows, batch, jobs, rate) -> None:
+    rng = np.random.default_rng(seed)
+    told, end = play(
+        RunEstimator([1.0] * jobs),
+        windows=windows,
+        batch=batch,
+        seconds=lambda: rate * rng.uniform(0.8, 1.2),
+        jobs=jobs,
+    )
+    for now, left, share in told:
+        if share < 0.05:
+            assert left is None
+        elif share < 0.95:
+            assert left is not None
+            assert (end - now) / 1.5 <= left <= (end - now) * 1.5
+
+
+def test_first_batch_warms_up() -> None:
+    told, end = play(
+        RunEstimator(),
+        windows=100,
+        batch=5,
+        seconds=lambda: 0.1,
+        warm_up=5.0,
+    )
+    now, left, _ = told[2]
+    assert left == pytest.approx(end - now, rel=0.01)
+
+
+def test_jobs_of_other_sizes() -> None:
+    estimator = RunEstimator([100.0, 300.0])
+    for done in range(11):
+        shown = estimator.update(
+            RunProgress('windows', done, 10, job=1, jobs=2), float(done)
+        )
+    assert shown.run_left == pytest.approx(30, rel=0.01)
+
+
+def test_known_rest_of_a_job_counts() -> None:
+    known = Rates(window=1.0, tail=2.0)
+    told, end = play(
+        RunEstimator([1.0], queries=3, known=known),
+        windows=100,
+        batch=10,
+        seconds=lambda: 1.0,
+        tail=600.0,
+    )
+    now, left, _ = told[3]
+    assert left == pytest.approx(end - now, rel=0.01)
+
+
+def test_rest_of_a_job_is_learned() -> None:
+    told, end = play(
+        RunEstimator([1.0] * 5),
+        windows=10,
+        batch=1,
+        seconds=lambda: 1.0,
+        jobs=5,
+        tail=20.0,
+    )
+    now, left, _ = told[-15]
+    assert left == pytest.approx(end - now, rel=0.01)
+
+
+def test_refinement_is_extrapolated() -> None:
+    estimator = RunEstimator(refine='fast')
+    for done in range(5):
+        estimator.update(RunProgress('windows', done, 4), float(done))
+    for done in range(1, 11):
+        shown = estimator.update(
+            RunProgress('refine', done, 10), 4.0 + 3.0 * done
+        )
+        assert shown.run_left == pytest.approx(30 - 3.0 * done)
+
+
+def test_book_knows_runs_like_the_last() -> None:
+    book, model = RateBook(), ModelRequest('demo')
+    estimator = RunEstimator(queries=2)
+    play(estimator, windows=10, batch=1, seconds=lambda: 0.5, tail=0.0)
+    rates = estimator.finish(9.0)
+    assert rates is not None
+    key = rate_key(model, Settings())
+    assert book.seconds(key, 10) is None
+    book.remember(key, rates)
+    assert book.seconds(key, 10, queries=2) == pytest.approx(9.0)
+    other = rate_key(ModelRequest('demo', device='cuda'), Settings())
+    assert book.seconds(other, 10) is None
+    assert messages.describe_plan(6, None) == '6 windows'
+    assert messages.describe_plan(6, 2.2) == '6 windows, about 2 s'
+
+
+def test_download_has_a_rate_and_a_time() -> None:
+    estimator = RunEstimator()
+    # Ten times as fast as it was a minute ago; 100 MB were there already.
+    done, now = 100_000_000, 0.0
+    for speed in [1_000_000] * 60 + [10_000_000] * 10:
+        done, now = done + speed, now + 1.0
+        shown = estimator.update(RunProgress('download', done, 10**9), now)
+    assert shown.rate == pytest.approx(10_000_000)
+    assert shown.stage_left == pytest.approx((10**9 - done) / 10_000_000)
+    assert messages.describe_progress(shown) == (
+        'Downloading the model: 260 of 1000 MB, 10.0 MB/s, '
+        'about 74 s for this step'
+    )
+
+
+def test_measured_on_the_demo_model() -> None:
+    """Between 5 and 50 % of the windows: the median is off by less than 2.
+
+    Wider than what is promised: the machine may be busy with something else.
+    """
+    import time
+
+    from napari_naclip.layers.read import PlaneSnapshot
+
+    image = np.random.default_rng(0).integers(
+        0, 255, (700, 700, 3), dtype=np.uint8
+    )
+    snapshot = PlaneSnapshot(
+        data=image,
+        index=(slice(None), slice(None)),
+        is_transposed=False,
+        shape=(700, 700),
+        level=0,
+        downsample_factors=(1.0, 1.0),
+        contrast_limits=(0.0, 255.0),
+        gamma=1.0,
+    )
+    request = RunRequest(
+        image=None,
+        snapshots=(snapshot,),
+        classes=ClassList.from_text('sand; water; grass'),
+        settings=Settings(detail=None),
+        model=ModelRequest('demo', device='cpu', precision='float32'),
+        target=None,
+    )
+    estimator = RunEstimator([1.0], queries=3)
+    told = []
+    for item in iter_run(request):
+        if isinstance(item, RunProgress):
+            now = time.monotonic()
+            shown = estimator.update(item, now)
+            if (
+                shown.stage == 'windows'
+                and shown.run_left is not None
+                and shown.done <= shown.total / 2
+            ):
+                told.append((now, shown.run_left))
+    end = time.monotonic()
+    ratio = np.median([left / (end - now) for now, left in told])
+    assert 0.5 < ratio < 2
