@@ -116,7 +116,7 @@ class Options(QWidget):
         combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        combo.setMinimumContentsLength(10)
+        combo.setMinimumContentsLength(7)
         label = QLabel(name)
         label.setBuddy(combo)
         self._form.addRow(label, combo)

@@ -153,14 +153,19 @@ class _ErrorDetails(QWidget):
         self.text.setMinimumHeight(
             self.text.fontMetrics().lineSpacing() * _DETAIL_LINES
         )
+        self._label = QLabel('What went wrong in detail')
+        self._label.setWordWrap(True)
+        self._label.setBuddy(self.text)
         buttons = QHBoxLayout()
         buttons.addWidget(self.toggle)
         buttons.addWidget(self.copy)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
+        layout.addWidget(self._label)
         layout.addWidget(self.text)
         self.toggle.toggled.connect(self.text.setVisible)
+        self.toggle.toggled.connect(self._label.setVisible)
         self.copy.clicked.connect(self._on_copy)
         self.hide()
 
@@ -169,6 +174,7 @@ class _ErrorDetails(QWidget):
         self.toggle.setChecked(False)
         self.text.setPlainText(details)
         self.text.hide()
+        self._label.hide()
         self.show()
 
     def _on_copy(self) -> None:

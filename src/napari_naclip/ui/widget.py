@@ -106,6 +106,7 @@ class SegmentationWidget(QWidget):
         image_label = QLabel('Image')
         image_label.setBuddy(self.chooser.native)
         self.chooser.native.setAccessibleName('Image')
+        self.chooser.native.setToolTip('The image layer to segment.')
         image_row = QFormLayout()
         image_row.addRow(image_label, self.chooser.native)
 
@@ -121,7 +122,7 @@ class SegmentationWidget(QWidget):
         scroll.setWidget(page)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(
-            Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+            Qt.ScrollBarPolicy.ScrollBarAsNeeded
         )
         scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         layout = QVBoxLayout(self)
