@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import queue
 import threading
 import time
@@ -159,6 +160,9 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
     for progress in SLOT.acquire():
         yield tell(progress)
     try:
+        if request.target is None:
+            yield RunProgress('import', jobs=jobs, unit=request.unit)
+            _prepare_labels(request.classes)
         loading = SLOT.load(request.model)
         model = yield from _map_steps(loading, tell)
         from napari_naclip.engine.segment import iter_segment
@@ -198,6 +202,26 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                     steps.close()
     finally:
         SLOT.release()
+
+
+@functools.cache
+def _prepare_dtype(dtype: np.dtype[Any]) -> None:
+    from napari.layers import Labels
+
+    Labels(
+        np.zeros((2, 2), dtype),
+        colormap={0: 'transparent', 1: 'red', None: 'white'},
+        features={'index': [0]},
+    )
+
+
+def _prepare_labels(classes: ClassList) -> None:
+    """Let napari do here what it does for the first labels of a process.
+
+    It imports pandas and compiles its colormap, for which the window would
+    stand still for more than a second.
+    """
+    _prepare_dtype(np.dtype(classes.label_dtype))
 
 
 def _map_steps(
