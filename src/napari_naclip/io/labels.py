@@ -129,12 +129,13 @@ def _dump_labels(
 ) -> None:
     """Write labels to `file`; errors and the kind are about `path`."""
     if path.suffix.lower() == '.png':
-        _dump_png(file, path, labels, classes)
+        dump_png(file, path, labels, make_palette(classes))
     else:
-        _dump_tiff(file, labels)
+        dump_tiff(file, labels)
 
 
-def _dump_tiff(file: Path, labels: npt.NDArray[np.unsignedinteger]) -> None:
+def dump_tiff(file: Path, labels: npt.NDArray[np.integer]) -> None:
+    """Write labels to a file that there is already; see ``write_together``."""
     import tifffile
 
     tifffile.imwrite(
@@ -147,12 +148,16 @@ def _dump_tiff(file: Path, labels: npt.NDArray[np.unsignedinteger]) -> None:
     )
 
 
-def _dump_png(
+def dump_png(
     file: Path,
     path: Path,
-    labels: npt.NDArray[np.unsignedinteger],
-    classes: ClassList,
+    labels: npt.NDArray[np.integer],
+    palette: npt.NDArray[np.uint8],
 ) -> None:
+    """Write (H, W) labels from 0 to 255 with a (256, 3) palette to a file.
+
+    Errors are about `path`, which the file is going to be.
+    """
     from PIL import Image
 
     largest = int(labels.max(initial=0))
@@ -160,7 +165,7 @@ def _dump_png(
         raise _too_many(path, largest)
     image = Image.fromarray(np.ascontiguousarray(labels, np.uint8), 'L')
     # All 256 entries: with fewer, Pillow packs several pixels into a byte.
-    image.putpalette(make_palette(classes).tobytes())
+    image.putpalette(palette.tobytes())
     image.save(file, format='PNG', optimize=False)
 
 
