@@ -30,6 +30,7 @@ TIMEOUT = 120_000
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests out of the user's cache."""
     monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv('NAPARI_NACLIP_CONFIG', str(tmp_path / 'config'))
 
 
 @pytest.fixture(autouse=True)
@@ -78,12 +79,15 @@ def run(press, wait_for_rest) -> Callable[[SegmentationWidget], str]:
 
 @pytest.fixture
 def type_classes(qtbot) -> Callable[[SegmentationWidget, str], None]:
-    """Return a function that types over what is in the class box."""
+    """Return a function that types other classes in the place of all."""
 
     def type_over(widget: SegmentationWidget, text: str) -> None:
-        box = widget.classes.text
-        qtbot.keyClick(box, 'A', Qt.KeyboardModifier.ControlModifier)
-        qtbot.keyClicks(box, text)
+        table, entry = widget.classes.table, widget.classes.entry
+        for box in (table, entry):
+            qtbot.keyClick(box, 'A', Qt.KeyboardModifier.ControlModifier)
+            qtbot.keyClick(box, Qt.Key.Key_Delete)
+        qtbot.keyClicks(entry, text)
+        qtbot.keyClick(entry, Qt.Key.Key_Return)
 
     return type_over
 
@@ -94,7 +98,7 @@ def open_widget(type_classes) -> Callable[..., SegmentationWidget]:
 
     def open_in(viewer, text: str = 'sand; water') -> SegmentationWidget:
         _, widget = viewer.window.add_plugin_dock_widget('napari-naclip')
-        widget.options.choose_model('demo')
+        widget.model.choose_model('demo')
         type_classes(widget, text)
         return widget
 

@@ -131,7 +131,7 @@ def test_cancel_download(
     viewer = make_napari_viewer()
     viewer.add_image(picture)
     widget = open_widget(viewer)
-    widget.options.choose_model('ViT-B-16')
+    widget.model.choose_model('ViT-B-16')
     run(widget)
     press(widget.offer.download)
     qtbot.waitUntil(
@@ -141,7 +141,7 @@ def test_cancel_download(
     assert wait_for_rest(widget) == messages.CANCELLED
     qtbot.waitUntil(lambda: closed == ['ViT-B-16'], timeout=60_000)
     assert len(viewer.layers) == 1
-    widget.options.choose_model('demo')
+    widget.model.choose_model('demo')
     assert run(widget).startswith('Done')
 
 

@@ -56,7 +56,7 @@ def test_dock_closed_and_opened_again(
     labels = viewer.layers[-1]
     viewer.window.remove_dock_widget(widget)
     viewer.window.add_dock_widget(widget)
-    assert widget.classes.text.toPlainText() == 'sand; water'
+    assert [row.name for row in widget.classes.rows()] == ['sand', 'water']
     assert run(widget).startswith('Done')
     assert viewer.layers[-1] is labels
     assert len(viewer.layers) == 2
@@ -73,8 +73,8 @@ def test_other_widget_after_the_first_was_closed(
     viewer.window.remove_dock_widget(first)
     second = SegmentationWidget(viewer)
     viewer.window.add_dock_widget(second)
-    second.options.choose_model('demo')
-    second.classes.text.setPlainText('grass; forest')
+    second.model.choose_model('demo')
+    second.classes.replace_text('grass; forest')
     second.panel.run.click()
     hold.go_on.set()
     assert wait_for_rest(second).startswith('Done')
@@ -91,7 +91,7 @@ def test_same_image_in_two_layers(
     widget = open_widget(viewer)
     for image in (first, second, first, second):
         viewer.layers.selection.active = image
-        assert widget.chooser.image == image
+        assert widget.image.image == image
         assert run(widget).startswith('Done')
     labels = [layer for layer in viewer.layers if layer not in (first, second)]
     assert len(labels) == 2

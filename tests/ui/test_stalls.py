@@ -23,7 +23,7 @@ def test_window_is_never_held_up_for_long(
     rng = np.random.default_rng(0)
     viewer.add_image(rng.integers(0, 256, (900, 900, 3), np.uint8))
     widget = open_widget(viewer)
-    detail = widget.options.detail
+    detail = widget.image.detail_box
     detail.setCurrentIndex(detail.findData(None))
     # The first labels of a process cost napari more.
     press(widget.panel.run)

@@ -41,7 +41,7 @@ def test_words_in_mask_out(
     assert recipe['classes'][1]['prompts'] == ['water', 'sea']
     # The run made its labels active; the next one looks at the image again.
     assert viewer.layers.selection.active is labels
-    assert widget.chooser.image == image
+    assert widget.image.image == image
 
 
 def test_keyboard_runs(
@@ -51,10 +51,10 @@ def test_keyboard_runs(
     viewer.add_image(picture)
     widget = open_widget(viewer)
     widget.activateWindow()
-    widget.classes.text.setFocus()
-    qtbot.waitUntil(widget.classes.text.hasFocus)
+    widget.classes.entry.setFocus()
+    qtbot.waitUntil(widget.classes.entry.hasFocus)
     qtbot.keyClick(
-        widget.classes.text,
+        widget.classes.entry,
         Qt.Key.Key_Return,
         Qt.KeyboardModifier.ControlModifier,
     )
@@ -70,15 +70,14 @@ def test_background_row(
     widget = open_widget(viewer)
     assert not widget.classes.margin.isEnabled()
     press(widget.classes.background)
-    qtbot.keyClicks(widget.classes.background_words, 'grass, forest')
+    assert widget.classes.margin.isEnabled()
     run(widget)
     labels = viewer.layers[-1]
+    assert labels.features['class'][0] == 'background'
     without = np.count_nonzero(labels.data == 0)
     widget.classes.margin.setValue(0.2)
     run(widget)
-    assert labels.features['class'][0] == 'background'
-    assert labels.features['prompts'][0] == 'grass, forest'
-    assert 0 < without < np.count_nonzero(labels.data == 0)
+    assert without < np.count_nonzero(labels.data == 0)
 
 
 def test_background_as_first_class(
@@ -88,9 +87,27 @@ def test_background_as_first_class(
     viewer.add_image(picture)
     widget = open_widget(viewer, 'background, grass; sand')
     assert widget.classes.background.isChecked()
-    assert not widget.classes.background_words.isEnabled()
     run(widget)
-    assert list(viewer.layers[-1].features['class']) == ['background', 'sand']
+    labels = viewer.layers[-1]
+    assert list(labels.features['class']) == ['background', 'sand']
+    assert labels.features['prompts'][0] == 'background, grass'
+    assert 0 < np.count_nonzero(labels.data == 0) < labels.data.size
+
+
+def test_what_stands_in_the_box_is_run(
+    make_napari_viewer, open_widget, qtbot, run, picture
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand')
+    qtbot.keyClicks(widget.classes.entry, 'water; grass')
+    run(widget)
+    assert list(viewer.layers[-1].features['class'])[1:] == [
+        'sand',
+        'water',
+        'grass',
+    ]
+    assert widget.classes.entry.toPlainText() == ''
 
 
 def test_unknown_words_are_told(
@@ -134,14 +151,14 @@ def test_missing_weights_are_offered_and_demo_accepted(
     viewer.add_image(picture)
     widget = open_widget(viewer)
     assert widget.offer.isHidden()
-    widget.options.choose_model('ViT-B-16')
+    widget.model.choose_model('ViT-B-16')
     assert 'not on this machine' in run(widget)
     assert not widget.offer.isHidden()
     assert '598 MB' in widget.offer.download.text()
     press(widget.offer.demo)
     assert wait_for_rest(widget).startswith('Done')
     assert widget.offer.isHidden()
-    assert widget.options.model.currentData() == 'demo'
+    assert widget.model.model_request().name == 'demo'
 
 
 def test_weights_from_a_file(
@@ -166,7 +183,7 @@ def test_weights_from_a_file(
     viewer = make_napari_viewer()
     viewer.add_image(picture)
     widget = open_widget(viewer)
-    widget.options.choose_model('ViT-B-16')
+    widget.model.choose_model('ViT-B-16')
     run(widget)
     press(widget.offer.file)
     assert 'cut.safetensors is cut' in wait_for_rest(widget)
@@ -222,16 +239,16 @@ def test_follows_active_image(
     viewer = make_napari_viewer()
     first = viewer.add_image(picture)
     widget = open_widget(viewer)
-    assert widget.chooser.image == first
+    assert widget.image.image == first
     second = viewer.add_image(picture)
-    assert widget.chooser.image == second
+    assert widget.image.image == second
     viewer.layers.selection.active = first
-    assert widget.chooser.image == first
+    assert widget.image.image == first
     points = viewer.add_points([[0, 0]])
     assert viewer.layers.selection.active is points
-    assert widget.chooser.image == first
+    assert widget.image.image == first
     viewer.layers.remove(first)
-    assert widget.chooser.image == second
+    assert widget.image.image == second
 
 
 def test_opened_twice_is_one_dock(make_napari_viewer) -> None:

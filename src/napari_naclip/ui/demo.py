@@ -36,8 +36,8 @@ def show_demo(screenshot: Path | None = None) -> None:
     viewer.window.add_dock_widget(
         widget, name='Text segmentation', area='right'
     )
-    widget.classes.text.setPlainText(classes.replace('; ', '\n'))
-    widget.options.choose_model(DEMO_NAME)
+    widget.classes.replace_text(classes)
+    widget.model.choose_model(DEMO_NAME)
 
     def save_and_close() -> None:
         viewer.screenshot(str(screenshot), canvas_only=False, flash=False)

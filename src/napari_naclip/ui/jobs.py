@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.layers import Image
 
+    from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.engine.types import (
         ClassList,
         Progress,
@@ -76,9 +77,16 @@ class RunRequest:
     @property
     def unit(self) -> Literal['plane', 'region']:
         """What a job is."""
-        if any(region_of(each) is not None for each in self.snapshots):
+        if any(each.region is not None for each in self.snapshots):
             return 'region'
         return 'plane'
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The model is there; says where it runs."""
+
+    choice: ComputeChoice | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +132,14 @@ class Failed:
 
 
 Outcome = Done | Cancelled | Failed
-Item = RunProgress | Part | Finished
-
-
-def region_of(snapshot: PlaneSnapshot) -> Region | None:
-    """Return the part of its plane that a snapshot asks for; None: all."""
-    region: Region | None = getattr(snapshot, 'region', None)
-    return region
+Item = RunProgress | Loaded | Part | Finished
 
 
 def job_sizes(request: RunRequest) -> tuple[float, ...]:
     """Return the pixels of each job."""
     sizes = []
     for snapshot in request.snapshots:
-        region = region_of(snapshot)
+        region = snapshot.region
         rows, columns = snapshot.size if region is None else region.size
         sizes.append(float(rows * columns))
     return tuple(sizes)
@@ -165,13 +167,14 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
             _prepare_labels(request.classes)
         loading = SLOT.load(request.model)
         model = yield from _map_steps(loading, tell)
+        yield Loaded(model.choice)
         from napari_naclip.engine.segment import iter_segment
 
         pixels: npt.NDArray[Any] | None = None
         before: PlaneSnapshot | None = None
         with threads_left_for_window():
             for job, snapshot in enumerate(request.snapshots, 1):
-                # Regions of one plane share its pixels.
+                # Regions of one lattice share the pixels of their plane.
                 if pixels is None or not _is_same_plane(before, snapshot):
                     yield RunProgress(
                         'read', job=job, jobs=jobs, unit=request.unit
@@ -179,15 +182,12 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                     # Room for the next plane before it is read.
                     pixels = None
                     pixels, before = snapshot.read(), snapshot
-                region = region_of(snapshot)
-                # Without a region, engines that know none will do.
-                known = {} if region is None else {'region': region}
                 steps = iter_segment(
                     pixels,
                     request.classes,
                     model=model,
-                    settings=request.settings,
-                    **known,
+                    settings=snapshot.adapt(request.settings),
+                    region=snapshot.engine_region,
                 )
                 try:
                     while True:
@@ -239,9 +239,9 @@ def _map_steps(
 def _is_same_plane(before: PlaneSnapshot | None, now: PlaneSnapshot) -> bool:
     return (
         before is not None
+        and not (before.is_cut or now.is_cut)
         and before.data is now.data
         and before.index == now.index
-        and before.is_transposed == now.is_transposed
     )
 
 

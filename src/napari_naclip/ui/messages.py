@@ -6,13 +6,16 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from napari_naclip.engine.recipe import package_versions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import numpy as np
+    import numpy.typing as npt
+
     from napari_naclip.engine.device import ComputeChoice
-    from napari_naclip.engine.types import Segmentation, Stage
+    from napari_naclip.engine.types import ClassList, Stage
     from napari_naclip.ui.estimate import RunProgress
     from napari_naclip.ui.jobs import RunRequest
 
@@ -92,17 +95,40 @@ def describe_time(seconds: float) -> str:
     return f'about {seconds / 3600:.1f} h'
 
 
-def describe_plan(windows: int, seconds: float | None) -> str:
-    """Return how much work a run would be.
+def describe_preview(
+    size: tuple[int, int], jobs: int, windows: int, seconds: float | None
+) -> str:
+    """Return what a run would be.
 
     Parameters
     ----------
+    size : (int, int)
+        Rows and columns at which the model sees a plane.
+    jobs : int
+        Planes or regions.
     windows : int
+        Of all of them.
     seconds : float or None
         None where nothing like it ran yet.
     """
-    text = '1 window' if windows == 1 else f'{windows} windows'
+    text = f'Seen at {size[0]} x {size[1]} px'
+    if jobs > 1:
+        text += f', {jobs} times'
+    text += ', 1 window' if windows == 1 else f', {windows} windows'
     return text if seconds is None else f'{text}, {describe_time(seconds)}'
+
+
+def describe_cancelled(finished: int, jobs: int) -> str:
+    """Return what is left of a run that was stopped after some jobs."""
+    if not finished:
+        return CANCELLED
+    return f'Cancelled. {finished} of {jobs} are finished and stay.'
+
+
+def describe_left_out(names: Collection[str]) -> str:
+    """Return which visible images are not part of the composite."""
+    shown = ', '.join(repr(name) for name in names)
+    return f'Not in the composite, because they lie elsewhere: {shown}.'
 
 
 def describe_details(error: BaseException, request: RunRequest) -> str:
@@ -182,21 +208,24 @@ def describe_offer(license_name: str, folder: Path) -> str:
     )
 
 
-def describe_result(segmentation: Segmentation, kept: int) -> str:
+def describe_result(
+    classes: ClassList, counts: npt.NDArray[np.integer], kept: int
+) -> str:
     """Return what came out of a run.
 
     Parameters
     ----------
+    classes : ClassList
+    counts : (n,) int array
+        Pixels of each label value; those beyond its end have none.
     kept : int
         Edited pixels that the run would have changed and did not.
     """
     found, absent = [], []
-    counts = np.bincount(segmentation.labels.ravel(), minlength=1)
-    for row in segmentation.classes.rows:
+    for row in classes.rows:
         count = counts[row.value] if row.value < len(counts) else 0
-        share = count / segmentation.labels.size
         if count:
-            found.append(f'{row.name} {share:.0%}')
+            found.append(f'{row.name} {count / counts.sum():.0%}')
         else:
             absent.append(row.name)
     text = f'Done: {", ".join(found)}.'

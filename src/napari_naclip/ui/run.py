@@ -25,6 +25,7 @@ from napari_naclip.ui.jobs import (
     Finished,
     Item,
     JobThread,
+    Loaded,
     Outcome,
     Part,
     RunRequest,
@@ -107,6 +108,8 @@ class Run:
                     # They would come after the result that holds them.
                     self._parts.clear()
                     yield item
+                elif isinstance(item, Loaded):
+                    yield item
                 elif isinstance(item, Part):
                     self._parts.append(item)
                 else:
@@ -175,6 +178,8 @@ class RunController(QObject):
     Signals
     -------
     progressed : RunProgress
+    loaded : ComputeChoice
+        Where the model runs.
     partial : RunRequest, Part
         Labels that are ready before the rest, at most a few times a second.
     plane_finished : RunRequest, Finished
@@ -186,6 +191,7 @@ class RunController(QObject):
     """
 
     progressed = Signal(object)
+    loaded = Signal(object)
     partial = Signal(object, object)
     plane_finished = Signal(object, object)
     ended = Signal(object, object)
@@ -238,6 +244,9 @@ class RunController(QObject):
             self.plane_finished.emit(request, message)
         elif isinstance(message, Part):
             self.partial.emit(request, message)
+        elif isinstance(message, Loaded):
+            if message.choice is not None:
+                self.loaded.emit(message.choice)
         else:
             self.progressed.emit(message)
 

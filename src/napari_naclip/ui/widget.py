@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import dataclasses
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import (
     Notification,
     notification_manager,
+    show_warning,
 )
-from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
-    QFileDialog,
-    QFormLayout,
-    QLabel,
     QScrollArea,
     QVBoxLayout,
     QWidget,
@@ -22,33 +20,43 @@ from qtpy.QtWidgets import (
 
 from napari_naclip.engine import registry
 from napari_naclip.engine.errors import NaclipError, WeightsMissingError
-from napari_naclip.layers import labels as label_layers
-from napari_naclip.layers.read import take_snapshot
+from napari_naclip.engine.types import Settings
+from napari_naclip.io.last_list import load_last
+from napari_naclip.layers.read import take_snapshots
 from napari_naclip.ui import messages
 from napari_naclip.ui.activity import ActivityBar
-from napari_naclip.ui.class_box import ClassBox
-from napari_naclip.ui.image_chooser import ImageChooser
+from napari_naclip.ui.class_table.panel import ClassPanel
+from napari_naclip.ui.image_panel import ImagePanel
+from napari_naclip.ui.list_sync import ListSync
+from napari_naclip.ui.model_panel import ModelPanel
 from napari_naclip.ui.offer import WeightsOffer
 from napari_naclip.ui.options import Options
+from napari_naclip.ui.preferences import read_preferences
+from napari_naclip.ui.preview import describe_run
 from napari_naclip.ui.run import (
+    Cancelled,
     Done,
     Failed,
     Finished,
     Outcome,
+    Part,
     RunController,
     RunProgress,
     RunRequest,
 )
 from napari_naclip.ui.run_panel import RunPanel
+from napari_naclip.ui.sessions import SESSIONS
+from napari_naclip.ui.writing import RunWriter
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
 
-    from napari_naclip.layers.labels import Result
+    from napari_naclip.layers.snapshot import PlaneSnapshot
 
 #: Narrower docks lose their title.
 _MINIMUM_WIDTH = 250
+#: Milliseconds after the last change until the size of the run is told.
+_PREVIEW_DELAY = 150
 
 
 class SegmentationWidget(QWidget):
@@ -58,6 +66,11 @@ class SegmentationWidget(QWidget):
     ----------
     napari_viewer : napari.components.ViewerModel
         Handed in by napari, which looks for this name.
+
+    Attributes
+    ----------
+    image, classes, model, options, offer, panel : QWidget
+        The parts, from top to bottom.
 
     Signals
     -------
@@ -70,50 +83,44 @@ class SegmentationWidget(QWidget):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._results: list[Result] = []
-        self._is_image_stale = False
-        #: What to say at the end of the run, and notices.
-        self._say: tuple[str, tuple[str, ...]] = ('', ())
+        self._session = SESSIONS.find(napari_viewer)
+        self._writer: RunWriter | None = None
+        self._write_error: Exception | None = None
         self.setMinimumWidth(_MINIMUM_WIDTH)
 
-        self.chooser = ImageChooser(napari_viewer)
-        self.classes = ClassBox()
+        preferences = read_preferences()
+        self.image = ImagePanel(napari_viewer)
+        self.image.set_state({'detail': preferences.detail or 'full'})
+        self.classes = ClassPanel()
+        self.model = ModelPanel(preferences=preferences)
         self.options = Options()
         self.offer = WeightsOffer()
         self.panel = RunPanel()
         self._activity = ActivityBar()
         self._runs = RunController(self)
-        self._lay_out()
-
-        self.panel.run.clicked.connect(self._on_run_clicked)
-        self.panel.cancel.clicked.connect(self._on_cancel_clicked)
-        self.offer.download_chosen.connect(self._on_download_chosen)
-        self.offer.file_chosen.connect(self._on_file_chosen)
-        self.offer.demo_chosen.connect(self._on_demo_chosen)
-        self._runs.progressed.connect(self._on_progressed)
-        self._runs.plane_finished.connect(self._on_plane_finished)
-        self._runs.ended.connect(self._on_ended)
-        for keys in ('Ctrl+Return', 'Ctrl+Enter'):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(self.panel.run.click)
-        self.panel.run.setToolTip(
-            f'{self.panel.run.toolTip()} Ctrl+Enter in this panel.'
+        self._restore_state()
+        self._sync = ListSync(
+            napari_viewer, self.classes, self._session.results, self
         )
+        self._preview_timer = QTimer(self)
+        self._preview_timer.setSingleShot(True)
+        self._preview_timer.setInterval(_PREVIEW_DELAY)
+        self._lay_out()
+        self._connect()
         self.reset_choices()
 
     def _lay_out(self) -> None:
-        image_label = QLabel('Image')
-        image_label.setBuddy(self.chooser.native)
-        self.chooser.native.setAccessibleName('Image')
-        self.chooser.native.setToolTip('The image layer to segment.')
-        image_row = QFormLayout()
-        image_row.addRow(image_label, self.chooser.native)
-
         page = QWidget()
         rows = QVBoxLayout(page)
-        rows.addLayout(image_row)
-        for part in (self.classes, self.options, self.panel, self.offer):
+        parts: tuple[QWidget, ...] = (
+            self.image,
+            self.classes,
+            self.model,
+            self.options,
+            self.panel,
+            self.offer,
+        )
+        for part in parts:
             rows.addWidget(part)
         rows.addStretch()
         # napari never scrolls docks; without this a small screen would get a
@@ -129,19 +136,153 @@ class SegmentationWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(scroll)
 
+    def _connect(self) -> None:
+        self.panel.run.clicked.connect(self._on_run_clicked)
+        self.panel.cancel.clicked.connect(self._on_cancel_clicked)
+        self.offer.download_chosen.connect(self._on_download_chosen)
+        self.offer.file_chosen.connect(self._on_file_chosen)
+        self.offer.demo_chosen.connect(self._on_demo_chosen)
+        self._runs.progressed.connect(self._on_progressed)
+        self._runs.partial.connect(self._on_partial)
+        self._runs.plane_finished.connect(self._on_plane_finished)
+        self._runs.loaded.connect(self.model.show_choice)
+        self._runs.ended.connect(self._on_ended)
+        self._preview_timer.timeout.connect(self._show_preview)
+        for changed in (
+            self.image.changed,
+            self.classes.changed,
+            self.model.changed,
+            self.options.changed,
+        ):
+            changed.connect(self._on_choice)
+        # The camera moved into the scene in napari 0.9.
+        camera = getattr(self._viewer, 'scene', self._viewer).camera
+        for event in (
+            self._viewer.dims.events.current_step,
+            self._viewer.dims.events.ndisplay,
+            self._viewer.dims.events.order,
+            camera.events.zoom,
+            camera.events.center,
+        ):
+            event.connect(self._on_choice)
+        for keys in ('Ctrl+Return', 'Ctrl+Enter'):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(self.panel.run.click)
+        self.panel.run.setToolTip(
+            f'{self.panel.run.toolTip()} Ctrl+Enter in this panel.'
+        )
+
     def reset_choices(self, event: object = None) -> None:
         """Take the layers that there are now; napari calls this."""
-        self.chooser.reset_choices(event)
+        self.image.reset_choices(event)
+
+    # What is kept while the dock is closed.
+
+    def _restore_state(self) -> None:
+        state = self._session.classes or load_last()
+        if state is not None:
+            self.classes.set_state(state)
+        for name, part in self._stateful_parts.items():
+            if name in self._session.choices:
+                part.set_state(self._session.choices[name])
+
+    def _keep_state(self) -> None:
+        self._session.classes = self.classes.state()
+        for name, part in self._stateful_parts.items():
+            self._session.choices[name] = part.state()
+
+    @property
+    def _stateful_parts(self) -> dict[str, ImagePanel | ModelPanel | Options]:
+        return {
+            'image': self.image,
+            'model': self.model,
+            'options': self.options,
+        }
 
     def event(self, event: QEvent | None) -> bool:
-        """Stop a run when the dock is closed: that only takes the parent."""
+        """Notice that the dock is closed: that only takes the parent."""
         if (
             event is not None
             and event.type() == QEvent.Type.ParentChange
             and self.parent() is None
         ):
-            self._abandon()
+            self._close()
         return super().event(event)
+
+    def _close(self) -> None:
+        self._keep_state()
+        if self._runs.is_running:
+            self._runs.abandon()
+            self._activity.close()
+            if self._writer is not None:
+                self._writer.take_back()
+                self._writer = None
+            self.panel.show_rest(messages.CANCELLED)
+        self._sync.close()
+
+    # Before a run.
+
+    def _on_choice(self, _event: object = None) -> None:
+        self._preview_timer.start()
+
+    def _show_preview(self) -> None:
+        """Say what the model would see, in how many windows, how long."""
+        if self.image.image is None:
+            self.image.set_summary('')
+            return
+        try:
+            snapshots, settings = self._take_snapshots()
+            text = describe_run(
+                snapshots,
+                settings,
+                self.model.model_request(),
+                queries=sum(len(row.prompts) for row in self.classes.rows()),
+            )
+        except NaclipError as error:
+            text = str(error)
+        self.image.set_summary(text)
+
+    def _take_snapshots(self) -> tuple[tuple[PlaneSnapshot, ...], Settings]:
+        image = self.image.image
+        if image is None:
+            raise NaclipError(messages.NO_IMAGE)
+        settings = Settings(
+            **self.image.settings_part(), **self.options.settings_part()
+        )
+        snapshots = take_snapshots(
+            image,
+            self._viewer,
+            settings,
+            scope=self.image.scope,
+            shapes=self.image.shapes,
+            picture=self.image.picture,
+            fits_region=self.image.fits_region,
+        )
+        return snapshots, settings
+
+    def _make_request(self, *, may_download: bool) -> RunRequest:
+        image = self.image.image
+        if image is None:
+            raise NaclipError(messages.NO_IMAGE)
+        self.classes.take_entry()
+        self._sync.look()
+        snapshots, settings = self._take_snapshots()
+        classes = self.classes.class_list()
+        settings = dataclasses.replace(
+            settings, threshold=self.classes.threshold(classes, settings)
+        )
+        target = self._session.results.find_target(
+            self._viewer, image, snapshots[0], classes.rows
+        )
+        return RunRequest(
+            image=image,
+            snapshots=snapshots,
+            classes=classes,
+            settings=settings,
+            model=self.model.model_request(may_download=may_download),
+            target=target,
+        )
 
     def _on_run_clicked(self) -> None:
         self._start(may_download=False)
@@ -150,22 +291,12 @@ class SegmentationWidget(QWidget):
         self._start(may_download=True)
 
     def _on_file_chosen(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self,
-            'Weights of ' + self.options.model.currentText(),
-            filter='Weights (*.safetensors *.pt *.pth *.bin);;All files (*)',
-        )
-        if path:
-            self.options.use_weights(Path(path))
+        if self.model.ask_for_weights():
             self._start(may_download=False)
 
     def _on_demo_chosen(self) -> None:
-        self.options.choose_model(registry.DEMO_NAME)
+        self.model.choose_model(registry.DEMO_NAME)
         self._start(may_download=False)
-
-    def _on_cancel_clicked(self) -> None:
-        self.panel.show_cancelling()
-        self._runs.cancel()
 
     def _start(self, *, may_download: bool) -> None:
         if self._runs.is_running:
@@ -173,120 +304,91 @@ class SegmentationWidget(QWidget):
         self.offer.hide()
         try:
             request = self._make_request(may_download=may_download)
+            self._writer = RunWriter(
+                self._viewer,
+                self._session.results,
+                request,
+                self.classes.state,
+            )
         except NaclipError as error:
             self.panel.show_rest(str(error))
             return
-        self._is_image_stale = False
-        request.image.events.data.connect(self._on_image_replaced)
+        self._write_error = None
         self.panel.show_running()
         self._runs.start(request)
 
-    def _make_request(self, *, may_download: bool) -> RunRequest:
-        image = self.chooser.image
-        if image is None:
-            raise NaclipError(messages.NO_IMAGE)
-        classes = self.classes.class_list()
-        settings = self.options.settings()
-        snapshot = take_snapshot(image, self._viewer, settings)
-        settings = self.options.settings(
-            threshold=self.classes.threshold(classes, settings),
-            contrast_limits=snapshot.contrast_limits,
-            gamma=snapshot.gamma,
-        )
-        target = self._find_result(image)
-        if target is not None and not label_layers.accepts(target, snapshot):
-            target = None
-        return RunRequest(
-            image=image,
-            snapshots=(snapshot,),
-            classes=label_layers.keep_values(classes, target),
-            settings=settings,
-            model=self.options.model_request(may_download=may_download),
-            target=target,
-        )
+    # During a run and at its end.
 
-    def _find_result(self, image: Image) -> Result | None:
-        """Return the newest result of an image that is still there."""
-        self._results = [
-            result
-            for result in self._results
-            if result.image in self._viewer.layers
-            and result.labels in self._viewer.layers
-        ]
-        return next(
-            (r for r in reversed(self._results) if r.image == image), None
-        )
-
-    def _on_image_replaced(self, _event: object) -> None:
-        self._is_image_stale = True
+    def _on_cancel_clicked(self) -> None:
+        self.panel.show_cancelling()
+        self._runs.cancel()
 
     def _on_progressed(self, progress: RunProgress) -> None:
         self.panel.show_progress(progress)
         self._activity.show(progress)
 
+    def _on_partial(self, _request: RunRequest, part: Part) -> None:
+        self._write(part)
+
     def _on_plane_finished(
-        self, request: RunRequest, finished: Finished
+        self, _request: RunRequest, finished: Finished
     ) -> None:
-        self._say = self._write_result(request, finished)
+        self._write(finished)
+
+    def _write(self, item: Part | Finished) -> None:
+        """Write what the run made; stop it when there is no place for it."""
+        writer = self._writer
+        if writer is None or self._write_error is not None:
+            return
+        try:
+            if isinstance(item, Part):
+                writer.write_part(item)
+            else:
+                writer.write_finished(item)
+                self._sync.follow(writer.result)
+        except NaclipError as error:
+            self._write_error = error
+            self._runs.cancel()
 
     def _on_ended(self, request: RunRequest, outcome: Outcome) -> None:
         self._activity.close()
-        request.image.events.data.disconnect(self._on_image_replaced)
-        match outcome:
-            case Done():
-                self.panel.show_rest(*self._say)
-            case Failed():
-                self._show_failure(request, outcome.error)
-            case _:
-                self.panel.show_rest(messages.CANCELLED)
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if self._write_error is not None:
+            writer.take_back()
+            self.panel.show_rest(str(self._write_error))
+        else:
+            match outcome:
+                case Done():
+                    self.panel.show_rest(*writer.end())
+                case Failed():
+                    writer.take_back()
+                    self._show_failure(request, outcome)
+                case Cancelled():
+                    writer.take_back()
+                    self.panel.show_rest(
+                        messages.describe_cancelled(
+                            outcome.finished, len(request.snapshots)
+                        )
+                    )
+        self.model.refresh()
+        self._preview_timer.start()
         self.run_finished.emit()
 
-    def _write_result(
-        self, request: RunRequest, finished: Finished
-    ) -> tuple[str, tuple[str, ...]]:
-        """Write a plane; return what to say about it, and notices."""
-        layers, target = self._viewer.layers, request.target
-        if request.image not in layers or self._is_image_stale:
-            return messages.DROPPED_IMAGE, ()
-        if target is not None and (
-            target.labels not in layers
-            or not label_layers.accepts(target, finished.snapshot)
-        ):
-            return messages.DROPPED_LABELS, ()
-        segmentation, kept = finished.segmentation, 0
-        try:
-            if target is None:
-                self._results.append(
-                    label_layers.add_result(
-                        self._viewer,
-                        request.image,
-                        finished.snapshot,
-                        segmentation,
-                    )
-                )
-            else:
-                kept = label_layers.update_result(
-                    target, finished.snapshot, segmentation
-                )
-        except NaclipError as error:
-            return str(error), ()
-        return (
-            messages.describe_result(segmentation, kept),
-            segmentation.notices,
+    def _show_failure(self, request: RunRequest, failed: Failed) -> None:
+        error = failed.error
+        is_expected = isinstance(error, NaclipError)
+        text = str(error)
+        if not is_expected:
+            text = messages.UNEXPECTED.format(error)
+        self.panel.show_failure(
+            text, messages.describe_details(error, request)
         )
-
-    def _show_failure(self, request: RunRequest, error: Exception) -> None:
-        details = messages.describe_details(error, request)
-        if isinstance(error, NaclipError):
-            self.panel.show_failure(str(error), details)
-            if isinstance(error, WeightsMissingError):
-                self.offer.show_for(error)
-            return
-        self.panel.show_failure(messages.UNEXPECTED.format(error), details)
-        notification_manager.dispatch(Notification.from_exception(error))
-
-    def _abandon(self) -> None:
-        if self._runs.is_running:
-            self._runs.abandon()
-            self._activity.close()
-            self.panel.show_rest(messages.CANCELLED)
+        if isinstance(error, WeightsMissingError):
+            self.offer.show_for(error)
+        elif is_expected:
+            show_warning(text)
+        else:
+            # napari shows it with its traceback.
+            notification_manager.dispatch(Notification.from_exception(error))

@@ -125,6 +125,18 @@ class ListHistory(QObject):
         self._now = self._take(state, self._newest_epoch)
         self._set(before, state)
 
+    def restore(self, state: ListState, text: str) -> None:
+        """Show the list that a layer keeps.
+
+        A list that no run had is kept nowhere else, so that undo brings it
+        back; all other steps are forgotten.
+        """
+        now, before = self._now, self._state
+        self.reset(state)
+        if before.rows and not before.is_used:
+            self._next_values[now.epoch] = before.next_value
+            self.stack.push(_Edit(self, now, self._now, text))
+
     def set_margin(self, margin: float) -> None:
         """Change the certainty, which is no step: its box has the old one."""
         self._set(self._state, replace(self._state, margin=margin))

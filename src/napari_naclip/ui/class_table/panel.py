@@ -178,6 +178,14 @@ class ClassPanel(QWidget):
         self._say('')
         self._history.reset(state)
 
+    def restore_state(self, state: ListState, layer_name: str) -> None:
+        """Show the list that a layer keeps, as a step that can be undone."""
+        self._history.restore(state, f'take the list of “{layer_name}”')
+
+    def tell(self, text: str) -> None:
+        """Show a sentence below the entry box; an empty one hides it."""
+        self._say(text)
+
     def add_text(self, text: str) -> None:
         """Add the classes of a text, as if they were typed.
 

@@ -1,0 +1,57 @@
+"""What a run would be, before any model is loaded: sizes, windows, time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_naclip.engine import registry
+from napari_naclip.engine.windows import count_windows, plan_image
+from napari_naclip.ui import messages
+from napari_naclip.ui.compute import RATES, rate_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_naclip.engine.types import Settings
+    from napari_naclip.layers.snapshot import PlaneSnapshot
+    from napari_naclip.ui.compute import ModelRequest
+
+
+def describe_run(
+    snapshots: Sequence[PlaneSnapshot],
+    settings: Settings,
+    model: ModelRequest,
+    *,
+    queries: int,
+) -> str:
+    """Return at what size a run sees the image, in how many windows.
+
+    The time is told where a run like it was measured in this process.
+
+    Raises
+    ------
+    InputError
+        If the image cannot be seen so.
+    """
+    window, stride = registry.sliding_window(model.name)
+    total = 0
+    counted: dict[object, int] = {}
+    for snapshot in snapshots:
+        key = snapshot.read_size, snapshot.engine_region
+        if key not in counted:
+            own = snapshot.adapt(settings)
+            plan = plan_image(
+                *snapshot.read_size, own, window=window, stride=stride
+            )
+            counted[key] = count_windows(
+                plan, snapshot.read_size, snapshot.engine_region, own.refine
+            )
+        total += counted[key]
+    first = snapshots[0]
+    plan = plan_image(
+        *first.read_size, first.adapt(settings), window=window, stride=stride
+    )
+    seconds = RATES.seconds(rate_key(model, settings), total, queries)
+    return messages.describe_preview(
+        (plan.height, plan.width), len(snapshots), total, seconds
+    )

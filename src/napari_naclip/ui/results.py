@@ -1,0 +1,95 @@
+"""Which Labels layer holds the result of which image, in one viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.layers import Image, Labels
+
+from napari_naclip.engine.classes import name_key
+from napari_naclip.layers.labels import Result, accepts, adopt_result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_naclip.engine.classes import TextClass
+    from napari_naclip.layers.snapshot import PlaneSnapshot
+
+
+class ResultBook:
+    """The results of a viewer; layers are held by reference, never by name.
+
+    It does not hold the viewer, which holds it.
+    """
+
+    def __init__(self) -> None:
+        self._results: list[Result] = []
+
+    def add(self, result: Result) -> None:
+        """Take in a new result."""
+        self._results.append(result)
+
+    def forget(self, result: Result) -> None:
+        """Drop a result."""
+        self._results = [each for each in self._results if each is not result]
+
+    def find(self, viewer: ViewerModel, image: Image) -> Result | None:
+        """Return the newest result of an image that is still there."""
+        self._sweep(viewer)
+        found = (r for r in reversed(self._results) if r.image == image)
+        return next(found, None)
+
+    def find_by_labels(
+        self, viewer: ViewerModel, layer: Layer | None
+    ) -> Result | None:
+        """Return the result that a Labels layer holds.
+
+        A layer that carries a class list, such as one that was opened from a
+        file, becomes a result of the image that it lies on.
+        """
+        if not isinstance(layer, Labels):
+            return None
+        self._sweep(viewer)
+        for result in self._results:
+            if result.labels == layer:
+                return result
+        for image in reversed(viewer.layers):
+            if isinstance(image, Image):
+                adopted = adopt_result(image, layer)
+                if adopted is not None:
+                    self.add(adopted)
+                    return adopted
+        return None
+
+    def find_target(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        snapshot: PlaneSnapshot,
+        rows: Iterable[TextClass],
+    ) -> Result | None:
+        """Return the result that a run may update, or None for a new one.
+
+        A layer of another shape has no place for the plane, and one in which
+        a label value stands for another class would mix up the two.
+        """
+        result = self.find(viewer, image)
+        if result is None or not accepts(result, snapshot):
+            return None
+        for row in rows:
+            other = result.rows.get(row.value)
+            if other is not None and name_key(other.name) != name_key(
+                row.name
+            ):
+                return None
+        return result
+
+    def _sweep(self, viewer: ViewerModel) -> None:
+        self._results = [
+            result
+            for result in self._results
+            if result.image in viewer.layers and result.labels in viewer.layers
+        ]

@@ -1,0 +1,63 @@
+"""What the panel of each viewer keeps while its dock is closed.
+
+napari makes a new widget each time that the plugin is opened. Choices, class
+list and results belong to the viewer instead, so that a dock that was closed
+comes back as it was.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from napari_naclip.ui.results import ResultBook
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_naclip.engine.class_state import ListState
+
+
+@dataclass(slots=True)
+class Session:
+    """What one viewer's panel keeps.
+
+    Attributes
+    ----------
+    results : ResultBook
+    classes : ListState or None
+        None until a panel was closed.
+    choices : dict
+        Of the other parts, by the name of the part.
+    """
+
+    results: ResultBook
+    classes: ListState | None = None
+    choices: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Sessions:
+    """The sessions of all viewers of the process; they go with the viewers."""
+
+    def __init__(self) -> None:
+        self._sessions: weakref.WeakKeyDictionary[ViewerModel, Session] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def find(self, viewer: ViewerModel) -> Session:
+        """Return a viewer's session; a new one where there is none.
+
+        Parameters
+        ----------
+        viewer : napari.components.ViewerModel
+            Or napari's proxy of it, which stands for the same viewer.
+        """
+        viewer = getattr(viewer, '__wrapped__', viewer)
+        if viewer not in self._sessions:
+            self._sessions[viewer] = Session(ResultBook())
+        return self._sessions[viewer]
+
+
+#: The process's sessions.
+SESSIONS = Sessions()

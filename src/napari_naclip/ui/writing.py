@@ -1,0 +1,175 @@
+"""From what a run yields to its Labels layer, and back on Cancel.
+
+Runs on the GUI thread. Parts are shown as they come; a plane or region that
+has finished stays, whatever becomes of the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_naclip.engine.errors import NaclipError
+from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers.sync import (
+    apply_appearance,
+    store_list,
+    store_recipe,
+)
+from napari_naclip.ui import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+
+    from napari_naclip.engine.class_state import ListState
+    from napari_naclip.layers.labels import Result
+    from napari_naclip.layers.snapshot import PlaneSnapshot
+    from napari_naclip.ui.jobs import Finished, Part, RunRequest
+    from napari_naclip.ui.results import ResultBook
+
+
+class Dropped(NaclipError):
+    """A result that has no place any more; says why."""
+
+
+class RunWriter:
+    """Writes one run.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    book : ResultBook
+        Takes in the result when it is new.
+    request : RunRequest
+    state : callable
+        Returns the class list as it is now: names, colors and locks may
+        change while the run goes on.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        book: ResultBook,
+        request: RunRequest,
+        state: Callable[[], ListState],
+    ) -> None:
+        self._viewer = viewer
+        self._book = book
+        self._request = request
+        self._state = state
+        self._is_new = request.target is None
+        self._is_image_stale = False
+        self._counts = np.zeros(1, np.int64)
+        self._notices: dict[str, None] = {}
+        self.result: Result | None = request.target
+        self.kept = 0
+        if self.result is not None:
+            label_layers.checkpoint(self.result)
+        request.image.events.data.connect(self._on_image_replaced)
+
+    def write_part(self, part: Part) -> None:
+        """Show labels that are ready before the rest.
+
+        Raises
+        ------
+        NaclipError
+            If there is no place or no memory for them.
+        """
+        result = self._ready(part.snapshot)
+        label_layers.write_region(
+            result,
+            part.snapshot,
+            part.partial.labels,
+            part.partial.region,
+            locked=self._state().locked_values,
+        )
+
+    def write_finished(self, finished: Finished) -> None:
+        """Write a plane or region that stays; raises like ``write_part``."""
+        snapshot, segmentation = finished.snapshot, finished.segmentation
+        result = self._ready(snapshot)
+        self.kept += label_layers.write_region(
+            result,
+            snapshot,
+            segmentation.labels,
+            locked=self._state().locked_values,
+        )
+        store_recipe(
+            result.labels,
+            {**segmentation.recipe, 'picture': snapshot.describe()},
+        )
+        state = self._state()
+        apply_appearance(
+            result,
+            [
+                state.find(row.value) or row
+                for row in segmentation.classes.rows
+            ],
+        )
+        store_list(result.labels, state.to_dict())
+        self._count(finished)
+        self._notices.update(dict.fromkeys(segmentation.notices))
+        if snapshot.left_out:
+            self._notices[messages.describe_left_out(snapshot.left_out)] = None
+        # From here on Cancel takes back only what follows.
+        label_layers.checkpoint(result)
+        self._is_new = False
+
+    def end(self) -> tuple[str, tuple[str, ...]]:
+        """End a run that went to its end; return what to say, and notices."""
+        self._disconnect()
+        if self.result is not None:
+            label_layers.end_checkpoint(self.result)
+        text = messages.describe_result(
+            self._request.classes, self._counts, self.kept
+        )
+        return text, tuple(self._notices)
+
+    def take_back(self) -> None:
+        """End a run that did not: take back what has not finished."""
+        self._disconnect()
+        result = self.result
+        if result is None or result.labels not in self._viewer.layers:
+            return
+        if self._is_new and not label_layers.has_edits(result):
+            self._viewer.layers.remove(result.labels)
+            self._book.forget(result)
+            self.result = None
+        elif result.checkpoint is not None:
+            label_layers.restore(result, result.checkpoint)
+        label_layers.end_checkpoint(result)
+
+    def _ready(self, snapshot: PlaneSnapshot) -> Result:
+        """Return the result to write to; a new one at first."""
+        layers, request = self._viewer.layers, self._request
+        if request.image not in layers or self._is_image_stale:
+            raise Dropped(messages.DROPPED_IMAGE)
+        if self.result is None:
+            self.result = label_layers.add_result(
+                self._viewer, request.image, snapshot, request.classes
+            )
+            store_list(self.result.labels, self._state().to_dict())
+            self._book.add(self.result)
+            label_layers.checkpoint(self.result)
+        elif self.result.labels not in layers or not label_layers.accepts(
+            self.result, snapshot
+        ):
+            raise Dropped(messages.DROPPED_LABELS)
+        return self.result
+
+    def _count(self, finished: Finished) -> None:
+        labels, mask = finished.segmentation.labels, finished.snapshot.mask
+        if mask is not None and mask.shape == labels.shape:
+            labels = labels[mask]
+        counts = np.bincount(labels.ravel(), minlength=len(self._counts))
+        counts[: len(self._counts)] += self._counts
+        self._counts = counts
+
+    def _on_image_replaced(self, _event: object) -> None:
+        self._is_image_stale = True
+
+    def _disconnect(self) -> None:
+        self._request.image.events.data.disconnect(self._on_image_replaced)
