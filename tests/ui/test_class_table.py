@@ -27,6 +27,9 @@ from napari_naclip.ui.class_table.entry import join_cells
 from napari_naclip.ui.class_table.model import Column
 from napari_naclip.ui.class_table.panel import ClassPanel
 
+#: What Qt says about misuse is a failure.
+pytestmark = pytest.mark.qt_log_level_fail('WARNING')
+
 CTRL = Qt.KeyboardModifier.ControlModifier
 ALT = Qt.KeyboardModifier.AltModifier
 SHIFT = Qt.KeyboardModifier.ShiftModifier

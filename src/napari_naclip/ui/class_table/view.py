@@ -191,7 +191,11 @@ class ClassTableView(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Do what the context menu has, by its keys."""
-        action = None if event is None else self._action_of(event)
+        # Enter in an editor reaches the table too, before the editor closes.
+        is_editing = self.state() == QAbstractItemView.State.EditingState
+        action = None
+        if event is not None and not is_editing:
+            action = self._action_of(event)
         if event is None or action is None:
             super().keyPressEvent(event)
             return
