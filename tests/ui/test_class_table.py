@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -849,3 +851,35 @@ def test_tab_goes_through_the_panel_as_it_is_read(qtbot, panel) -> None:
     for control in order[1:]:
         qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
         assert QApplication.focusWidget() is control
+
+
+def test_the_entry_box_is_one_line_and_grows(qtbot, panel) -> None:
+    line = panel.entry.fontMetrics().lineSpacing()
+    assert line < panel.entry.height() < 2 * line
+    qtbot.keyClicks(panel.entry, '; '.join(['a rather long class'] * 4))
+    qtbot.waitUntil(lambda: panel.entry.height() > 2 * line)
+    panel.entry.setPlainText('a\n' * 50)
+    qtbot.waitUntil(lambda: 5 * line < panel.entry.height() < 7 * line)
+    panel.entry.clear()
+    qtbot.waitUntil(lambda: panel.entry.height() < 2 * line)
+    # The example is drawn, which a box without wrapping would not do.
+    shown = panel.entry.grab().toImage()
+    colors = {
+        shown.pixel(x, y)
+        for x in range(20, shown.width() - 5)
+        for y in range(4, shown.height() - 4)
+    }
+    assert len(colors) > 3
+
+
+def test_a_closed_panel_is_gone(qtbot) -> None:
+    panel = ClassPanel()
+    panel.replace_text('a; b')
+    panel.replace_text('c')
+    panel.class_list()
+    alive = [weakref.ref(each) for each in (panel, panel.table)]
+    with qtbot.waitSignal(panel.destroyed):
+        panel.deleteLater()
+    del panel
+    gc.collect()
+    assert [ref() for ref in alive] == [None, None]

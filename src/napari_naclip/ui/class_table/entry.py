@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Final
 
 from qtpy.QtCore import QEvent, QMimeData, QSize, Qt, Signal
@@ -15,7 +16,7 @@ _MOST_LINES: Final = 5
 
 
 class EntryBox(QTextEdit):
-    """One line of classes; grows when lines are pasted into it.
+    """One line of classes; grows with what is typed or pasted.
 
     A line edit would turn the line breaks of a pasted list into spaces.
 
@@ -31,7 +32,6 @@ class EntryBox(QTextEdit):
         super().__init__(parent)
         self.setAcceptRichText(False)
         self.setTabChangesFocus(True)
-        self.setLineWrapMode(QTextEdit.LineWrapMode.NoWrap)
         for set_policy in (
             self.setHorizontalScrollBarPolicy,
             self.setVerticalScrollBarPolicy,
@@ -47,17 +47,20 @@ class EntryBox(QTextEdit):
             'adds them; a pasted list or column is added at once. Put a '
             'phrase with such a mark in quotes. The model reads English.'
         )
-        self.textChanged.connect(self.updateGeometry)
+        document = self.document()
+        layout = None if document is None else document.documentLayout()
+        if layout is not None:
+            layout.documentSizeChanged.connect(self._on_size_changed)
 
     def sizeHint(self) -> QSize:
         """Return the size of the lines that are there."""
-        document = self.document()
-        lines, margin = 1, 4.0
+        document, line = self.document(), self.fontMetrics().lineSpacing()
+        height = float(line)
         if document is not None:
-            lines = min(max(document.blockCount(), 1), _MOST_LINES)
-            margin = document.documentMargin()
-        height = lines * self.fontMetrics().lineSpacing()
-        height += 2 * (round(margin) + self.frameWidth())
+            margins = 2 * document.documentMargin()
+            most = _MOST_LINES * line + margins
+            height = min(max(document.size().height(), line + margins), most)
+        height = ceil(height) + 2 * self.frameWidth()
         return QSize(super().sizeHint().width(), height)
 
     def minimumSizeHint(self) -> QSize:
@@ -102,6 +105,9 @@ class EntryBox(QTextEdit):
         self.insertPlainText(text)
         if '\n' in text.strip():
             self.submit()
+
+    def _on_size_changed(self) -> None:
+        self.updateGeometry()
 
     def _is_for_table(self, event: QKeyEvent) -> bool:
         document = self.document()
