@@ -31,7 +31,7 @@ _HUES: Final = (
     (15, 'red'),
     (45, 'orange'),
     (70, 'yellow'),
-    (160, 'green'),
+    (168, 'green'),
     (190, 'cyan'),
     (260, 'blue'),
     (290, 'purple'),
