@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 import weakref
@@ -192,7 +193,7 @@ def test_parts_are_joined_and_come_seldom(
 ) -> None:
     release = threading.Event()
 
-    def steps(image, classes, *, model, settings):
+    def steps(image, classes, *, model, settings, region=None):
         for top in range(96):
             yield Progress('windows', top + 1, 96)
             yield Partial(
@@ -236,10 +237,12 @@ def test_region_goes_to_the_engine(
         return real(self)
 
     fake_engine(monkeypatch, steps)
-    monkeypatch.setattr('napari_naclip.ui.jobs.region_of', lambda each: region)
     monkeypatch.setattr(PlaneSnapshot, 'read', read)
     request = make_request(planes)
-    first, second, _ = request.snapshots
+    first, second = (
+        dataclasses.replace(each, region=region)
+        for each in request.snapshots[:2]
+    )
     controller.start(
         RunRequest(
             image=None,
