@@ -34,6 +34,9 @@ UNEXPECTED: Final = (
     'it with the details below.'
 )
 
+#: Classes that are named in a status line.
+_MOST_NAMED: Final = 8
+
 _STAGES: Final[dict[Stage, str]] = {
     'wait': 'Waiting for another run',
     'import': 'Starting torch',
@@ -208,6 +211,13 @@ def describe_offer(license_name: str, folder: Path) -> str:
     )
 
 
+def _list_some(items: list[str]) -> str:
+    """Return items as a list that stays readable with a hundred classes."""
+    shown, left = items[:_MOST_NAMED], len(items) - _MOST_NAMED
+    text = ', '.join(shown)
+    return text if left <= 0 else f'{text} and {left} more'
+
+
 def describe_result(
     classes: ClassList, counts: npt.NDArray[np.integer], kept: int
 ) -> str:
@@ -221,16 +231,16 @@ def describe_result(
     kept : int
         Edited pixels that the run would have changed and did not.
     """
-    found, absent = [], []
-    for row in classes.rows:
-        count = counts[row.value] if row.value < len(counts) else 0
-        if count:
-            found.append(f'{row.name} {count / counts.sum():.0%}')
-        else:
-            absent.append(row.name)
-    text = f'Done: {", ".join(found)}.'
+    rows = [
+        (counts[row.value] if row.value < len(counts) else 0, row.name)
+        for row in classes.rows
+    ]
+    total = max(1, counts.sum())
+    found = [f'{name} {count / total:.0%}' for count, name in rows if count]
+    absent = [name for count, name in rows if not count]
+    text = f'Done: {_list_some(found)}.' if found else 'Done.'
     if absent:
-        text += f' No pixel: {", ".join(absent)}.'
+        text += f' No pixel: {_list_some(absent)}.'
     if kept:
         text += f' {kept} edited pixels were kept.'
     return text

@@ -31,7 +31,17 @@ _DETAIL_LINES = 8
 
 
 class RunPanel(QWidget):
-    """Buttons and status of a run; knows nothing of what runs."""
+    """Buttons and status of a run; knows nothing of what runs.
+
+    Attributes
+    ----------
+    run, cancel : QPushButton
+    bar : QProgressBar
+    status : QLabel
+    more : QWidget
+        Notices and the details of an error, which may be long: whoever owns
+        the panel gives it a place that scrolls.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,8 +64,13 @@ class RunPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
-        for widget in (self.bar, self.status, self.notices, self.details):
-            layout.addWidget(widget)
+        layout.addWidget(self.bar)
+        layout.addWidget(self.status)
+        self.more = QWidget()
+        rows = QVBoxLayout(self.more)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.addWidget(self.notices)
+        rows.addWidget(self.details)
         self._stage: tuple[Stage, int] | None = None
         self._announced = 0.0
         self._share = 0.0

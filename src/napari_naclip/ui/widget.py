@@ -117,24 +117,32 @@ class SegmentationWidget(QWidget):
             self.classes,
             self.model,
             self.options,
-            self.panel,
             self.offer,
+            self.panel.more,
         )
         for part in parts:
             rows.addWidget(part)
         rows.addStretch()
         # napari never scrolls docks; without this a small screen would get a
         # window taller than itself.
-        scroll = QScrollArea()
-        scroll.setWidget(page)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(
+        self._scroll = QScrollArea()
+        self._scroll.setWidget(page)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setHorizontalScrollBarPolicy(
             Qt.ScrollBarPolicy.ScrollBarAsNeeded
         )
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        layout.addWidget(self._scroll, stretch=1)
+        # Run and what it says are always in sight.
+        margins = rows.contentsMargins()
+        footer = QVBoxLayout()
+        footer.setContentsMargins(
+            margins.left(), 0, margins.right(), margins.bottom()
+        )
+        footer.addWidget(self.panel)
+        layout.addLayout(footer)
 
     def _connect(self) -> None:
         self.panel.run.clicked.connect(self._on_run_clicked)
@@ -376,6 +384,10 @@ class SegmentationWidget(QWidget):
         self._preview_timer.start()
         self.run_finished.emit()
 
+    def _show_offer(self) -> None:
+        """Bring the offer into sight, once it has its place."""
+        self._scroll.ensureWidgetVisible(self.offer)
+
     def _show_failure(self, request: RunRequest, failed: Failed) -> None:
         error = failed.error
         is_expected = isinstance(error, NaclipError)
@@ -387,6 +399,7 @@ class SegmentationWidget(QWidget):
         )
         if isinstance(error, WeightsMissingError):
             self.offer.show_for(error)
+            QTimer.singleShot(0, self._show_offer)
         elif is_expected:
             show_warning(text)
         else:
