@@ -150,13 +150,10 @@ def apply_appearance(result: Result, rows: Iterable[Row]) -> None:
     features stay. What is shown already is not set again, so that no event
     follows.
     """
-    labels, new = result.labels, to_label_rows(rows)
+    labels = result.labels
+    result.rows.update(to_label_rows(rows))
     # Names before colors: a watcher looks at the names after both.
-    for value, row in new.items():
-        old = result.rows.get(value, row)
-        result.rows[value] = replace(row, color=old.color)
     _show_features(labels, make_features(result.rows))
-    result.rows.update(new)
     wanted = {v: row.color.lower() for v, row in result.rows.items() if v}
     if shown_colors(labels) != wanted:
         labels.colormap = make_colormap(result.rows)
