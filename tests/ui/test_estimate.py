@@ -146,8 +146,12 @@ def test_book_knows_runs_like_the_last() -> None:
     assert book.seconds(key, 10, queries=2) == pytest.approx(9.0)
     other = rate_key(ModelRequest('demo', device='cuda'), Settings())
     assert book.seconds(other, 10) is None
-    assert messages.describe_plan(6, None) == '6 windows'
-    assert messages.describe_plan(6, 2.2) == '6 windows, about 2 s'
+    assert messages.describe_preview((336, 448), 1, 6, None) == (
+        'Seen at 336 x 448 px, 6 windows'
+    )
+    assert messages.describe_preview((336, 448), 3, 18, 2.2) == (
+        'Seen at 336 x 448 px, 3 times, 18 windows, about 2 s'
+    )
 
 
 def test_download_has_a_rate_and_a_time() -> None:

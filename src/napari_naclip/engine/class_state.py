@@ -56,12 +56,16 @@ class ListState:
         Whether a run had these values, so that pixels may be painted with
         them. Only where none had can a list that replaces this one begin
         with 1 again.
+    removed : tuple of ClassRow
+        Rows that were removed after a run had them: a class that is added
+        again gets the label value and the color that its pixels have.
     """
 
     rows: tuple[ClassRow, ...] = ()
     next_value: int = 1
     margin: float = 0.0
     is_used: bool = False
+    removed: tuple[ClassRow, ...] = ()
 
     def __post_init__(self) -> None:
         values = [row.value for row in self.rows]
@@ -186,7 +190,21 @@ class ListState:
             for row in self.rows
             if row.is_background or row.value not in values
         )
-        return replace(self, rows=kept)
+        return replace(self, rows=kept, removed=self.removed_beside(kept))
+
+    def removed_beside(self, kept: Iterable[ClassRow]) -> tuple[ClassRow, ...]:
+        """Return the rows that a list of these rows has lost since a run."""
+        if not self.is_used:
+            return ()
+        names = {name_key(row.name) for row in kept}
+        values = {row.value for row in kept}
+        lost: dict[str, ClassRow] = {}
+        for row in (*self.removed, *self.rows):
+            key = name_key(row.name)
+            if key not in names and row.value not in values:
+                lost[key] = row
+        lost.pop(BACKGROUND_NAME, None)
+        return tuple(lost.values())
 
     def moved(self, values: Collection[int], position: int) -> ListState:
         """Return the list with some rows put together at another place.
@@ -208,7 +226,9 @@ class ListState:
         return replace(self, rows=(*before, *taken, *after))
 
     def add(self, drafts: Iterable[ClassDraft]) -> ListState:
-        """Return the list with more classes at its end, each with a new value.
+        """Return the list with more classes at its end.
+
+        Each gets a new label value, unless a run had one of that name.
 
         Raises
         ------
@@ -227,15 +247,25 @@ class ListState:
                     'name, or leave it out.'
                 )
         rows, next_value = list(self.rows), self.next_value
+        removed = {name_key(row.name): row for row in self.removed}
         for draft in drafts:
             if draft.value == BACKGROUND_VALUE:
                 rows.insert(0, make_row(draft, BACKGROUND_VALUE, ''))
+                continue
+            old = removed.get(name_key(draft.name))
+            if old is not None:
+                rows.append(make_row(draft, old.value, old.color))
                 continue
             _check_room(next_value)
             color = next_color(next_value, (row.color for row in rows))
             rows.append(make_row(draft, next_value, color))
             next_value += 1
-        return replace(self, rows=tuple(rows), next_value=next_value)
+        return replace(
+            self,
+            rows=tuple(rows),
+            next_value=next_value,
+            removed=self.removed_beside(rows),
+        )
 
     def replace_all(self, drafts: Iterable[ClassDraft]) -> ListState:
         """Return a list of other classes in the place of this one.
@@ -251,9 +281,11 @@ class ListState:
             If a class cannot be used or a name is there twice.
         """
         drafts = tuple(drafts)
-        known = {name_key(row.name): row for row in self.rows}
-        if not self.is_used:
-            known = {}
+        known = {}
+        if self.is_used:
+            known = {
+                name_key(row.name): row for row in (*self.removed, *self.rows)
+            }
         free_from = self.next_value if self.is_used else 1
         values: list[int | None] = []
         for draft in drafts:
@@ -284,7 +316,12 @@ class ListState:
                 rows.append(make_row(draft, value, old.color))
             else:
                 rows.append(make_row(draft, value, color))
-        return replace(self, rows=tuple(rows), next_value=next_value)
+        return replace(
+            self,
+            rows=tuple(rows),
+            next_value=next_value,
+            removed=self.removed_beside(rows),
+        )
 
     def shifted(self, offset: int) -> ListState:
         """Return the list with higher label values, as if given later."""
@@ -304,6 +341,7 @@ class ListState:
             'next_value': self.next_value,
             'margin': self.margin,
             'used': self.is_used,
+            'removed': [row.to_dict() for row in self.removed],
         }
 
     @classmethod
@@ -332,13 +370,25 @@ class ListState:
             or not math.isfinite(margin)
         ):
             raise InputError('The data of a class list hold no certainty.')
-        drafts = [read_draft(row) for row in rows]
-        made = []
-        for draft in drafts:
-            if draft.value is None:
-                raise InputError(f'Class {draft.name!r} has no label value.')
-            made.append(make_row(draft, draft.value, ''))
-        return cls(tuple(made), next_value, float(margin), is_used)
+        removed = data.get('removed', [])
+        if not isinstance(removed, list):
+            raise InputError('The data of a class list are cut.')
+        return cls(
+            _read_rows(rows),
+            next_value,
+            float(margin),
+            is_used,
+            _read_rows(removed),
+        )
+
+
+def _read_rows(data: list[Any]) -> tuple[ClassRow, ...]:
+    made = []
+    for draft in map(read_draft, data):
+        if draft.value is None:
+            raise InputError(f'Class {draft.name!r} has no label value.')
+        made.append(make_row(draft, draft.value, ''))
+    return tuple(made)
 
 
 def _check_room(value: int) -> None:

@@ -84,7 +84,7 @@ def load_last() -> ListState | None:
     except (InputError, ValueError, RecursionError) as error:
         _keep_aside(path, error)
         return None
-    return replace(state, is_used=False)
+    return replace(state, is_used=False, removed=())
 
 
 def _keep_aside(path: Path, error: Exception) -> None:

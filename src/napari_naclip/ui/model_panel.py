@@ -143,7 +143,6 @@ class ModelPanel(QWidget):
         top = QFormLayout()
         top.setContentsMargins(0, 0, 0, 0)
         _add_row(top, 'Model', self.model)
-        top.addRow('', self.presence)
         self.more.setText('Device, precision and weights')
         self.more.setToolTip('Shows or hides what is rarely changed.')
         self.more.setCheckable(True)
@@ -170,7 +169,12 @@ class ModelPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
-        for widget in (self.more, self.details, self.choice):
+        for widget in (
+            self.presence,
+            self.more,
+            self.details,
+            self.choice,
+        ):
             layout.addWidget(widget)
 
     def model_request(self, *, may_download: bool = False) -> ModelRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import (
@@ -143,6 +144,18 @@ class SegmentationWidget(QWidget):
         )
         footer.addWidget(self.panel)
         layout.addLayout(footer)
+        details = self.panel.details
+        for before, after in itertools.pairwise(
+            (
+                self.offer.demo,
+                details.toggle,
+                details.copy,
+                details.text,
+                self.panel.run,
+                self.panel.cancel,
+            )
+        ):
+            self.setTabOrder(before, after)
 
     def _connect(self) -> None:
         self.panel.run.clicked.connect(self._on_run_clicked)

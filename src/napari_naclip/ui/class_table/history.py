@@ -176,6 +176,7 @@ class ListHistory(QObject):
                 before,
                 rows=state.rows,
                 next_value=max(given, state.next_value),
+                removed=before.removed_beside(state.rows),
             ),
         )
 

@@ -119,7 +119,7 @@ class ClassPanel(QWidget):
             shortcut.activated.connect(slot)
 
     def _lay_out(self) -> None:
-        label = QLabel('Classes, separated by “;”; synonyms by “,”')
+        label = QLabel('Add classes, separated by “;”; synonyms by “,”')
         label.setWordWrap(True)
         label.setBuddy(self.entry)
         entry_row = QHBoxLayout()
@@ -130,6 +130,9 @@ class ClassPanel(QWidget):
         layout.addWidget(label)
         layout.addLayout(entry_row)
         layout.addWidget(self.status)
+        table_label = QLabel('Class list')
+        table_label.setBuddy(self.table)
+        layout.addWidget(table_label)
         layout.addWidget(self.table, stretch=1)
         layout.addWidget(self.actions_row)
         layout.addWidget(self._controls)

@@ -262,10 +262,10 @@ class ClassTableView(QTableView):
             if modifiers == Qt.KeyboardModifier.ShiftModifier:
                 return self.edit_prompts
             return self._edit_current if modifiers == none else None
+        if modifiers == none and key == Qt.Key.Key_Delete:
+            return self.remove_selected
         if modifiers != none or not self.currentIndex().isValid():
             return None
-        if key == Qt.Key.Key_Delete:
-            return self.remove_selected
         column = self.currentIndex().column()
         is_enter = key in ENTER_KEYS
         if is_enter and column in TEXT_COLUMNS:
