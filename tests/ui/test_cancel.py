@@ -127,7 +127,7 @@ def test_cancel_download(
     monkeypatch.setattr(
         'huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path)
     )
-    monkeypatch.setattr('napari_naclip.engine.weights.download', download)
+    monkeypatch.setattr('napari_naclip.engine.download.download', download)
     viewer = make_napari_viewer()
     viewer.add_image(picture)
     widget = open_widget(viewer)
