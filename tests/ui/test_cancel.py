@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 
 import numpy as np
 import pytest
@@ -119,8 +120,10 @@ def test_cancel_download(
 
     def download(entry, **kwargs):
         try:
-            for megabytes in range(10**6):
-                yield Progress('download', megabytes * 10**6, 598_000_000)
+            # More bytes than Qt's integers hold.
+            for megabytes in range(3000, 10**6):
+                time.sleep(0.01)
+                yield Progress('download', megabytes * 10**6, 6 * 10**9)
         finally:
             closed.append(entry.name)
 
@@ -135,7 +138,7 @@ def test_cancel_download(
     run(widget)
     press(widget.offer.download)
     qtbot.waitUntil(
-        lambda: 'of 598 MB' in widget.panel.status.text(), timeout=60_000
+        lambda: 'of 6000 MB' in widget.panel.status.text(), timeout=60_000
     )
     press(widget.panel.cancel)
     assert wait_for_rest(widget) == messages.CANCELLED

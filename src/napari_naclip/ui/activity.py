@@ -54,16 +54,19 @@ class ActivityBar:
             self._is_changing = False
 
     def _change(self, progress: RunProgress) -> None:
+        # Bytes of a download do not fit into Qt's integers: megabytes do.
+        scale = 10**6 if progress.stage == 'download' else 1
         stage = progress.stage, progress.job
         if self._bar is None or stage != self._stage:
             self._remove()
             self._stage = stage
             self._bar = ProgressBar(
-                total=progress.total, desc=messages.name_stage(progress)
+                total=progress.total // scale,
+                desc=messages.name_stage(progress),
             )
-        if self._bar.total != progress.total:
-            self._bar.total = progress.total
-        self._bar.update(progress.done - self._bar.n)
+        if self._bar.total != progress.total // scale:
+            self._bar.total = progress.total // scale
+        self._bar.update(progress.done // scale - self._bar.n)
 
     def _remove(self) -> None:
         if self._bar is not None:
