@@ -213,7 +213,7 @@ def tab_order_faults(root: QWidget) -> list[str]:
         return []
     problems = []
     for before, after in itertools.pairwise(order):
-        first, second = _place(before, root), _place(after, root)
+        first, second = _places(before, after, root)
         overlap = min(first.bottom(), second.bottom()) - max(
             first.top(), second.top()
         )
@@ -230,6 +230,28 @@ def tab_order_faults(root: QWidget) -> list[str]:
                 f'{second.left()}, {second.top()}'
             )
     return problems
+
+
+def _places(
+    before: QWidget, after: QWidget, root: QWidget
+) -> tuple[QRect, QRect]:
+    """Return where two controls are, whatever is scrolled out of sight.
+
+    Beside a control that does not scroll with another, it is the scrolled
+    area that counts.
+    """
+    first, second = _scroll_area_of(before, root), _scroll_area_of(after, root)
+    if first is second:
+        return _place(before, root), _place(after, root)
+    return _place(first or before, root), _place(second or after, root)
+
+
+def _scroll_area_of(widget: QWidget, root: QWidget) -> QScrollArea | None:
+    while widget is not root:
+        widget = widget.parentWidget()
+        if isinstance(widget, QScrollArea):
+            return widget
+    return None
 
 
 def _place(widget: QWidget, root: QWidget) -> QRect:
