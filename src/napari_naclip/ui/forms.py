@@ -51,7 +51,7 @@ def add_row(
         widget.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        widget.setMinimumContentsLength(8)
+        widget.setMinimumContentsLength(5)
         widget.setSizePolicy(
             QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed
         )
@@ -67,9 +67,22 @@ def add_combo(
     form: QFormLayout, name: str, choices: Mapping[str, Any], tooltip: str
 ) -> QComboBox:
     """Add a combo box and return it; its data are the values of choices."""
+    combo = make_combo(choices, tooltip)
+    add_row(form, name, combo)
+    return combo
+
+
+def make_combo(choices: Mapping[str, Any], tooltip: str) -> QComboBox:
+    """Return a combo box of texts and their data."""
     combo = QComboBox()
     for text, value in choices.items():
         combo.addItem(text, value)
     combo.setToolTip(tooltip)
-    add_row(form, name, combo)
     return combo
+
+
+def select(combo: QComboBox, value: object) -> None:
+    """Choose the entry with some data; without one nothing changes."""
+    index = combo.findData(value)
+    if index >= 0:
+        combo.setCurrentIndex(index)

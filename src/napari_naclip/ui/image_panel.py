@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_naclip.layers.picture import Picture
-from napari_naclip.ui.forms import add_combo, add_row, make_form
+from napari_naclip.ui.forms import add_combo, add_row, make_form, select
 from napari_naclip.ui.image_chooser import ImageChooser, LayerChooser
 
 if TYPE_CHECKING:
@@ -272,9 +272,7 @@ class ImagePanel(QWidget):
     def set_state(self, state: dict[str, Any]) -> None:
         """Choose what ``state`` told; what is unknown stays as it is."""
         for name, box in self._combos.items():
-            index = box.findData(state.get(name))
-            if index >= 0:
-                box.setCurrentIndex(index)
+            select(box, state.get(name))
         reduction = state.get('reduction')
         if isinstance(reduction, (int, float)):
             self.reduction_box.setValue(float(reduction))

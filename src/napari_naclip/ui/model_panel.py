@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -27,6 +25,7 @@ from qtpy.QtWidgets import (
 from napari_naclip.engine import hub, registry
 from napari_naclip.ui import messages
 from napari_naclip.ui.compute import ModelRequest
+from napari_naclip.ui.forms import add_row, make_combo, make_form, select
 from napari_naclip.ui.preferences import Preferences
 
 if TYPE_CHECKING:
@@ -97,8 +96,7 @@ class ModelPanel(QWidget):
         #: Files of weights, by the model that they are for.
         self._weights: dict[str, Path] = {}
         self._is_known = False
-        self.model = _make_combo(
-            'Model',
+        self.model = make_combo(
             {name: name for name in registry.MODEL_NAMES},
             'The CLIP model, and whether its weights are on this machine. '
             'ViT-B-16 is the best choice for photographs; demo is a tiny '
@@ -106,13 +104,11 @@ class ModelPanel(QWidget):
         )
         self.model.setItemDelegate(_PresenceDelegate(self.model))
         self.presence = _make_wrapped_label('Weights of the model')
-        self.device = _make_combo(
-            'Device',
+        self.device = make_combo(
             _DEVICES,
             'Where to compute. Automatic takes a graphics card that works.',
         )
-        self.precision = _make_combo(
-            'Precision',
+        self.precision = make_combo(
             _PRECISIONS,
             'Automatic takes half precision where the device is made for it.',
         )
@@ -131,7 +127,7 @@ class ModelPanel(QWidget):
             (self.device, chosen.device),
             (self.precision, chosen.precision),
         ):
-            _select(combo, value)
+            select(combo, value)
             combo.currentIndexChanged.connect(self._on_chosen)
         self.browse.clicked.connect(self.ask_for_weights)
         self.clear.clicked.connect(self._on_clear)
@@ -140,9 +136,8 @@ class ModelPanel(QWidget):
         self._forget_choice()
 
     def _lay_out(self) -> None:
-        top = QFormLayout()
-        top.setContentsMargins(0, 0, 0, 0)
-        _add_row(top, 'Model', self.model)
+        top = make_form()
+        add_row(top, 'Model', self.model)
         self.more.setText('Device, precision and weights')
         self.more.setToolTip('Shows or hides what is rarely changed.')
         self.more.setCheckable(True)
@@ -153,10 +148,9 @@ class ModelPanel(QWidget):
         self.more.setArrowType(Qt.ArrowType.RightArrow)
 
         self.details = QWidget()
-        rows = QFormLayout(self.details)
-        rows.setContentsMargins(0, 0, 0, 0)
-        _add_row(rows, 'Device', self.device)
-        _add_row(rows, 'Precision', self.precision)
+        rows = make_form(self.details)
+        add_row(rows, 'Device', self.device)
+        add_row(rows, 'Precision', self.precision)
         label = QLabel('Weights')
         label.setBuddy(self.browse)
         rows.addRow(label, self.weights)
@@ -197,7 +191,7 @@ class ModelPanel(QWidget):
             If there is none of that name.
         """
         registry.check_choice(name, has_weights=False)
-        _select(self.model, name)
+        select(self.model, name)
 
     def use_weights(self, path: Path) -> None:
         """Use a file of weights for the model that is chosen now.
@@ -284,7 +278,7 @@ class ModelPanel(QWidget):
                 (self.precision, 'precision'),
             ):
                 if key in state:
-                    _select(combo, state[key])
+                    select(combo, state[key])
             files = state.get('weights')
             if isinstance(files, dict):
                 self._weights = {
@@ -347,22 +341,6 @@ class ModelPanel(QWidget):
         self.choice.setText(messages.NOT_YET_CHOSEN)
 
 
-def _make_combo(
-    name: str, choices: Mapping[str, str], tooltip: str
-) -> QComboBox:
-    combo = QComboBox()
-    for text, value in choices.items():
-        combo.addItem(text, value)
-    combo.setAccessibleName(name)
-    combo.setToolTip(tooltip)
-    # A long entry must not decide how wide the dock is.
-    combo.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    combo.setMinimumContentsLength(10)
-    return combo
-
-
 def _make_wrapped_label(name: str) -> QLabel:
     label = QLabel()
     label.setAccessibleName(name)
@@ -371,15 +349,3 @@ def _make_wrapped_label(name: str) -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
-
-
-def _add_row(form: QFormLayout, name: str, combo: QComboBox) -> None:
-    label = QLabel(name)
-    label.setBuddy(combo)
-    form.addRow(label, combo)
-
-
-def _select(combo: QComboBox, value: object) -> None:
-    index = combo.findData(value)
-    if index >= 0:
-        combo.setCurrentIndex(index)

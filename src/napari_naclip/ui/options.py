@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QWidget
+
+from napari_naclip.ui.forms import add_combo, make_form, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,19 +32,14 @@ class Options(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.refinement = QComboBox()
-        for text, value in _REFINEMENTS.items():
-            self.refinement.addItem(text, value)
-        self.refinement.setAccessibleName('Refinement')
-        self.refinement.setToolTip(
+        form = make_form(self)
+        self.refinement = add_combo(
+            form,
+            'Refinement',
+            _REFINEMENTS,
             'Makes labels follow the edges of the picture (PAMR): fast is '
-            'that of the published evaluation, fine that of its pictures.'
+            'that of the published evaluation, fine that of its pictures.',
         )
-        label = QLabel('Refinement')
-        label.setBuddy(self.refinement)
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow(label, self.refinement)
         self.refinement.currentIndexChanged.connect(self._on_chosen)
 
     def settings_part(self) -> dict[str, Any]:
@@ -55,9 +52,7 @@ class Options(QWidget):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Choose what ``state`` told; what is unknown stays as it is."""
-        index = self.refinement.findData(state.get('refine'))
-        if index >= 0:
-            self.refinement.setCurrentIndex(index)
+        select(self.refinement, state.get('refine'))
 
     def _on_chosen(self, _index: int) -> None:
         self.changed.emit()

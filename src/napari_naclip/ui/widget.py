@@ -113,6 +113,8 @@ class SegmentationWidget(QWidget):
     def _lay_out(self) -> None:
         page = QWidget()
         rows = QVBoxLayout(page)
+        margin = rows.contentsMargins().left() * 2 // 3
+        rows.setContentsMargins(margin, margin, margin, margin)
         parts: tuple[QWidget, ...] = (
             self.image,
             self.classes,
@@ -137,11 +139,8 @@ class SegmentationWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._scroll, stretch=1)
         # Run and what it says are always in sight.
-        margins = rows.contentsMargins()
         footer = QVBoxLayout()
-        footer.setContentsMargins(
-            margins.left(), 0, margins.right(), margins.bottom()
-        )
+        footer.setContentsMargins(margin, 0, margin, margin)
         footer.addWidget(self.panel)
         layout.addLayout(footer)
         details = self.panel.details
