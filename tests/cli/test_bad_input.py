@@ -170,7 +170,7 @@ def test_no_room_for_the_output(run, photo, names, monkeypatch):
     def fill(*_):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(labels_module, '_dump_tiff', fill)
+    monkeypatch.setattr(labels_module, 'dump_tiff', fill)
     done = run('segment', photo, *DEMO, '-o', 'o.tif')
     assert 'o.tif cannot be written: there is no room' in done.error
     assert names() == ['photo.png']
