@@ -23,7 +23,11 @@ from napari_naclip.engine.types import (
 )
 from napari_naclip.layers.read import PlaneSnapshot
 from napari_naclip.ui import messages
-from napari_naclip.ui.compute import SLOT, ModelRequest
+from napari_naclip.ui.compute import (
+    SLOT,
+    ModelRequest,
+    threads_left_for_window,
+)
 from napari_naclip.ui.jobs import Part, merge_partials
 from napari_naclip.ui.run import (
     Cancelled,
@@ -293,3 +297,18 @@ def test_details_name_no_home_folder(monkeypatch, tmp_path) -> None:
     )
     assert str(tmp_path) not in details
     assert '~/image.tif is gone' in details
+
+
+def test_cores_are_left_to_the_window(monkeypatch) -> None:
+    import torch
+
+    monkeypatch.setattr('os.cpu_count', lambda: 8)
+    before = torch.get_num_threads()
+    torch.set_num_threads(6)
+    try:
+        for reserved, threads in ((0, 6), (1, 6), (3, 5), (64, 1)):
+            with threads_left_for_window(reserved):
+                assert torch.get_num_threads() == threads
+            assert torch.get_num_threads() == 6
+    finally:
+        torch.set_num_threads(before)

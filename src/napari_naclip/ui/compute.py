@@ -127,12 +127,13 @@ def _file_identity(path: Path | None) -> tuple[object, ...] | None:
 
 
 @contextlib.contextmanager
-def threads_left_for_window() -> Iterator[None]:
-    """Keep torch off one core, so that the window stays quick."""
+def threads_left_for_window(reserved: int = 1) -> Iterator[None]:
+    """Keep torch off some cores, so that the window stays quick."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(before, (os.cpu_count() or 2) - 1)))
+    cores = (os.cpu_count() or 2) - reserved
+    torch.set_num_threads(max(1, min(before, cores)))
     try:
         yield
     finally:

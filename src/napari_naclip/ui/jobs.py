@@ -60,6 +60,8 @@ class RunRequest:
     model : ModelRequest
     target : Result or None
         The result that is updated; None: a new one.
+    reserved_cores : int
+        Processor cores that are left to the window.
     """
 
     image: Image
@@ -68,6 +70,7 @@ class RunRequest:
     settings: Settings
     model: ModelRequest
     target: Result | None
+    reserved_cores: int = 1
 
     @property
     def snapshot(self) -> PlaneSnapshot:
@@ -172,7 +175,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
 
         pixels: npt.NDArray[Any] | None = None
         before: PlaneSnapshot | None = None
-        with threads_left_for_window():
+        with threads_left_for_window(request.reserved_cores):
             for job, snapshot in enumerate(request.snapshots, 1):
                 # Regions of one lattice share the pixels of their plane.
                 if pixels is None or not _is_same_plane(before, snapshot):

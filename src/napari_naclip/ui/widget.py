@@ -302,6 +302,7 @@ class SegmentationWidget(QWidget):
             settings=settings,
             model=self.model.model_request(may_download=may_download),
             target=target,
+            reserved_cores=read_preferences().reserved_cores,
         )
 
     def _on_run_clicked(self) -> None:
