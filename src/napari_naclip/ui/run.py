@@ -178,8 +178,8 @@ class RunController(QObject):
     Signals
     -------
     progressed : RunProgress
-    loaded : ComputeChoice
-        Where the model runs.
+    loaded : ComputeChoice or None
+        The model is there, and where it runs.
     partial : RunRequest, Part
         Labels that are ready before the rest, at most a few times a second.
     plane_finished : RunRequest, Finished
@@ -245,8 +245,7 @@ class RunController(QObject):
         elif isinstance(message, Part):
             self.partial.emit(request, message)
         elif isinstance(message, Loaded):
-            if message.choice is not None:
-                self.loaded.emit(message.choice)
+            self.loaded.emit(message.choice)
         else:
             self.progressed.emit(message)
 

@@ -52,6 +52,7 @@ from napari_naclip.ui.writing import RunWriter
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.layers.snapshot import PlaneSnapshot
 
 #: Narrower docks lose their title.
@@ -165,7 +166,7 @@ class SegmentationWidget(QWidget):
         self._runs.progressed.connect(self._on_progressed)
         self._runs.partial.connect(self._on_partial)
         self._runs.plane_finished.connect(self._on_plane_finished)
-        self._runs.loaded.connect(self.model.show_choice)
+        self._runs.loaded.connect(self._on_loaded)
         self._runs.ended.connect(self._on_ended)
         self._preview_timer.timeout.connect(self._show_preview)
         for changed in (
@@ -348,6 +349,11 @@ class SegmentationWidget(QWidget):
         self.panel.show_progress(progress)
         self._activity.show(progress)
 
+    def _on_loaded(self, choice: ComputeChoice | None) -> None:
+        if choice is not None:
+            self.model.show_choice(choice)
+        self._write(None)
+
     def _on_partial(self, _request: RunRequest, part: Part) -> None:
         self._write(part)
 
@@ -356,17 +362,20 @@ class SegmentationWidget(QWidget):
     ) -> None:
         self._write(finished)
 
-    def _write(self, item: Part | Finished) -> None:
+    def _write(self, item: Part | Finished | None) -> None:
         """Write what the run made; stop it when there is no place for it."""
         writer = self._writer
         if writer is None or self._write_error is not None:
             return
         try:
-            if isinstance(item, Part):
-                writer.write_part(item)
-            else:
-                writer.write_finished(item)
-                self._sync.follow(writer.result)
+            match item:
+                case None:
+                    writer.prepare()
+                case Part():
+                    writer.write_part(item)
+                case Finished():
+                    writer.write_finished(item)
+                    self._sync.follow(writer.result)
         except NaclipError as error:
             self._write_error = error
             self._runs.cancel()

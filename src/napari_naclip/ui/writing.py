@@ -70,6 +70,14 @@ class RunWriter:
             label_layers.checkpoint(self.result)
         request.image.events.data.connect(self._on_image_replaced)
 
+    def prepare(self) -> None:
+        """Add the layer of a new result while it is still empty.
+
+        The first Labels layer costs napari a noticeable moment: better while
+        the model is loaded than when labels come. Raises like ``write_part``.
+        """
+        self._ready(self._request.snapshot)
+
     def write_part(self, part: Part) -> None:
         """Show labels that are ready before the rest.
 
