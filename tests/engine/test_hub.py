@@ -29,7 +29,7 @@ from huggingface_hub.errors import GatedRepoError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_naclip.engine import download, hub
+from napari_naclip.engine import download, download_errors, hub
 from napari_naclip.engine.errors import (
     NetworkError,
     StorageError,
@@ -512,7 +512,7 @@ def test_more_bytes_than_announced_are_never_used(
 
     def ask(entry: Any) -> Any:
         remote = real(entry)
-        return download._Remote(remote.url, remote.etag, remote.size - 1)
+        return download.Remote(remote.url, remote.etag, remote.size - 1)
 
     monkeypatch.setattr(download, '_ask', ask)
     with pytest.raises(NetworkError, match='more bytes than announced'):
@@ -636,7 +636,7 @@ def test_an_error_on_the_way_is_tried_again_if_it_may_pass(
     server.break_after = 0
     steps.close()
     leave_part(CONTENT[:100])
-    remote = download._Remote(
+    remote = download.Remote(
         f'{server.url}/{ENTRY.repo}/resolve/main/{ENTRY.file}',
         hashlib.sha256(CONTENT).hexdigest(),
         len(CONTENT),
@@ -754,4 +754,6 @@ def test_a_folder_that_cannot_be_made_is_told(
 
 def test_a_gated_repository_is_no_missing_one() -> None:
     error = GatedRepoError.__new__(GatedRepoError)
-    assert 'accepted its terms' in str(download._explain(ENTRY, error))
+    assert 'accepted its terms' in str(
+        download_errors.explain_transfer(ENTRY, error)
+    )

@@ -6,38 +6,29 @@ bytes are taken here, because that library drops them when a transfer ends
 early. They go to a part file beside the target, which becomes the target only
 when size and SHA-256 are right. A lock keeps two processes apart.
 
-Connections are read in a thread that touches no file; whoever advances the
-generator writes. So a stalled connection never holds up a cancel.
+Connections are read in a thread that touches no file (``transfer``); whoever
+advances the generator writes. So a stalled connection never holds up a cancel.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
-import re
 import shutil
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import filelock
 import huggingface_hub
-from huggingface_hub import constants
 from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
     HfHubHTTPError,
-    LocalEntryNotFoundError,
     OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
-from huggingface_hub.utils import (  # type: ignore[attr-defined]
-    build_hf_headers,
-    get_session,
-    hf_raise_for_status,
 )
 
+from napari_naclip.engine.download_errors import (
+    explain_transfer,
+    explained_storage,
+)
 from napari_naclip.engine.errors import NetworkError, StorageError
 from napari_naclip.engine.hub import (
     PART_SUFFIX,
@@ -47,58 +38,35 @@ from napari_naclip.engine.hub import (
     weights_path,
 )
 from napari_naclip.engine.part import Part
+from napari_naclip.engine.transfer import (
+    CONNECT_TIMEOUT,
+    END,
+    POLL_INTERVAL,
+    Reader,
+    Remote,
+    Start,
+    WrongRangeError,
+)
 from napari_naclip.engine.types import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from napari_naclip.engine.registry import RegistryEntry
 
 T = TypeVar('T')
 
-#: Seconds to wait for a connection and for the hub's first answer.
-CONNECT_TIMEOUT: Final = 5.0
 #: Seconds in which the hub must have said what it has, names looked up too.
 ANSWER_TIMEOUT: Final = 15.0
 #: Seconds before each new try after a connection broke without a byte.
 RETRY_PAUSES: Final = (0.5, 1.0, 2.0)
-#: Seconds between two looks at what others do.
-_POLL_INTERVAL = 0.1
 #: Seconds between two progress messages while bytes come fast.
 _REPORT_INTERVAL = 0.05
-#: Pieces of a response that may wait to be written.
-_QUEUED = 64
-#: Bytes of a piece, at most.
-_CHUNK = 1 << 16
 #: Share of free space beyond the missing bytes that a download needs.
 _SPACE_RESERVE = 1.02
 #: Answers after which another try may help.
 _PASSING_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True)
-class _Remote:
-    """A version of a file, as the hub describes it."""
-
-    url: str
-    etag: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """The first item of a response: where in the file its bytes begin."""
-
-    offset: int
-
-
-#: The last item of a response.
-_END: Final = object()
-
-
-class _WrongRangeError(Exception):
-    """The server sends other bytes than those that were asked for."""
 
 
 def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
@@ -129,18 +97,18 @@ def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
         asking = _in_thread(lambda: _ask(entry))
         remote = yield from _repeat(first, asking)
     except Exception as error:
-        raise _explain(entry, error) from error
+        raise explain_transfer(entry, error) from error
     target = weights_path(entry)
     with contextlib.ExitStack() as stack:
         _check_room(entry, target, remote)
-        with _explained_storage():
+        with explained_storage():
             target.parent.mkdir(parents=True, exist_ok=True)
         yield from _lock(target, remote, stack)
         if target.is_file():  # another process has finished it
             return target
         part = Part(target, etag=remote.etag, size=remote.size)
         stack.callback(part.close)
-        with _explained_storage():
+        with explained_storage():
             for _ in part.open():
                 yield Progress('download', part.done, remote.size)
         yield Progress('download', part.done, remote.size)
@@ -152,12 +120,12 @@ def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
                 'and was removed. Download it again; if that fails too, '
                 'something between here and the hub changes the file.'
             )
-        with _explained_storage():
+        with explained_storage():
             part.finish()
     return target
 
 
-def _ask(entry: RegistryEntry) -> _Remote:
+def _ask(entry: RegistryEntry) -> Remote:
     url = huggingface_hub.hf_hub_url(entry.repo, entry.file)
     metadata = huggingface_hub.get_hf_file_metadata(
         url, timeout=CONNECT_TIMEOUT
@@ -169,10 +137,10 @@ def _ask(entry: RegistryEntry) -> _Remote:
         url = huggingface_hub.hf_hub_url(
             entry.repo, entry.file, revision=metadata.commit_hash
         )
-    return _Remote(url, metadata.etag or '', metadata.size)
+    return Remote(url, metadata.etag or '', metadata.size)
 
 
-def _check_room(entry: RegistryEntry, target: Path, remote: _Remote) -> None:
+def _check_room(entry: RegistryEntry, target: Path, remote: Remote) -> None:
     started = find_started(entry)
     present = 0
     if started is not None and started.etag == remote.etag:
@@ -190,7 +158,7 @@ def _check_room(entry: RegistryEntry, target: Path, remote: _Remote) -> None:
 
 
 def _lock(
-    target: Path, remote: _Remote, stack: contextlib.ExitStack
+    target: Path, remote: Remote, stack: contextlib.ExitStack
 ) -> Generator[Progress, None, None]:
     """Yield what another process has until the file is ours to write."""
     # A generator may be closed by another thread than the one it ran in.
@@ -198,12 +166,12 @@ def _lock(
     lock: filelock.BaseFileLock = filelock.FileLock(path, thread_local=False)
     while True:
         try:
-            with _explained_storage():
+            with explained_storage():
                 lock.acquire(timeout=0)
         except filelock.Timeout:
             done = _size_of(beside(target, PART_SUFFIX))
             yield Progress('download', min(done, remote.size), remote.size)
-            time.sleep(_POLL_INTERVAL)
+            time.sleep(POLL_INTERVAL)
         except NotImplementedError:  # a disk that knows no locks
             lock = filelock.SoftFileLock(path, thread_local=False)
         else:
@@ -219,7 +187,7 @@ def _size_of(path: Path) -> int:
 
 
 def _fetch(
-    entry: RegistryEntry, remote: _Remote, part: Part
+    entry: RegistryEntry, remote: Remote, part: Part
 ) -> Generator[Progress, None, None]:
     """Yield progress until the part has all bytes, over several tries."""
     failures = 0
@@ -233,23 +201,23 @@ def _fetch(
             raise
         except Exception as error:
             has_grown = part.done > before
-            if isinstance(error, _WrongRangeError):
+            if isinstance(error, WrongRangeError):
                 part.restart()
                 has_grown = False
             elif not _may_pass(error):
-                raise _explain(entry, error) from error
+                raise explain_transfer(entry, error) from error
             failures = 1 if has_grown else failures + 1
             if failures > len(RETRY_PAUSES):
-                raise _explain(entry, error) from error
+                raise explain_transfer(entry, error) from error
             resume = time.monotonic() + RETRY_PAUSES[failures - 1]
             while time.monotonic() < resume:
-                time.sleep(_POLL_INTERVAL)
+                time.sleep(POLL_INTERVAL)
                 yield Progress('download', part.done, remote.size)
 
 
-def _take(remote: _Remote, part: Part) -> Generator[Progress, None, None]:
+def _take(remote: Remote, part: Part) -> Generator[Progress, None, None]:
     """Yield progress while one response is written to the part."""
-    reader = _Reader(remote, part.done)
+    reader = Reader(remote, part.done)
     reported = time.monotonic()
     try:
         while True:
@@ -260,121 +228,20 @@ def _take(remote: _Remote, part: Part) -> Generator[Progress, None, None]:
                 yield Progress('download', part.done, remote.size)
             if isinstance(item, Exception):
                 raise item
-            if isinstance(item, _Start):
+            if isinstance(item, Start):
                 if item.offset != part.done:  # it ignores ranges
                     part.restart()
                     yield Progress('download', 0, remote.size)
             elif isinstance(item, bytes):
                 if part.done + len(item) > remote.size:
-                    raise _WrongRangeError('more bytes than announced')
-                with _explained_storage():
+                    raise WrongRangeError('more bytes than announced')
+                with explained_storage():
                     part.write(item)
-            elif item is _END:
+            elif item is END:
                 yield Progress('download', part.done, remote.size)
                 return
     finally:
         reader.close()
-
-
-class _Reader:
-    """Reads one response in a thread of its own.
-
-    Parameters
-    ----------
-    remote : _Remote
-    offset : int
-        First byte to ask for.
-    """
-
-    def __init__(self, remote: _Remote, offset: int) -> None:
-        self._remote = remote
-        self._offset = offset
-        self._items: queue.Queue[object] = queue.Queue(_QUEUED)
-        self._stop = threading.Event()
-        threading.Thread(
-            target=self._read, name='napari-naclip download', daemon=True
-        ).start()
-
-    def get(self) -> object:
-        """Return a ``_Start``, bytes, an exception, the end, or None yet."""
-        try:
-            return self._items.get(timeout=_POLL_INTERVAL)
-        except queue.Empty:
-            return None
-
-    def close(self) -> None:
-        """Let the thread end, at the latest when its read times out."""
-        self._stop.set()
-
-    def _read(self) -> None:
-        try:
-            with _open(self._remote, self._offset) as (start, chunks):
-                self._put(_Start(start))
-                for chunk in chunks:
-                    if not self._put(bytes(chunk)):
-                        return
-            self._put(_END)
-        except Exception as error:  # noqa: BLE001 - raised by who reads
-            self._put(error)
-
-    def _put(self, item: object) -> bool:
-        while not self._stop.is_set():
-            with contextlib.suppress(queue.Full):
-                self._items.put(item, timeout=_POLL_INTERVAL)
-                return True
-        return False
-
-
-@contextlib.contextmanager
-def _open(
-    remote: _Remote, offset: int
-) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """Give the first byte's place in the file, and the bytes from there."""
-    headers = {**build_hf_headers(), 'Accept-Encoding': 'identity'}
-    if offset:
-        headers['Range'] = f'bytes={offset}-'
-    session: Any = get_session()
-    patience = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
-    if callable(session.stream):  # httpx, since version 1 of the library
-        timeout = (CONNECT_TIMEOUT, patience, patience, CONNECT_TIMEOUT)
-        opened = session.stream(
-            'GET',
-            remote.url,
-            headers=headers,
-            timeout=timeout,
-            follow_redirects=True,
-        )
-    else:  # requests
-        opened = session.get(
-            remote.url,
-            headers=headers,
-            timeout=(CONNECT_TIMEOUT, patience),
-            stream=True,
-        )
-    with opened as response:
-        if response.status_code == 416:
-            raise _WrongRangeError('the server has no such bytes')
-        hf_raise_for_status(response)
-        start = _first_byte(response, remote, offset)
-        if hasattr(response, 'iter_raw'):
-            yield start, response.iter_raw()
-        else:
-            yield start, response.iter_content(_CHUNK)
-
-
-def _first_byte(response: Any, remote: _Remote, offset: int) -> int:
-    if response.status_code != 206:
-        return 0
-    found = re.fullmatch(
-        r'bytes (\d+)-\d+/(\d+|\*)', response.headers.get('Content-Range', '')
-    )
-    if (
-        found is None
-        or int(found[1]) != offset
-        or found[2] not in ('*', str(remote.size))
-    ):
-        raise _WrongRangeError('the server sends other bytes')
-    return offset
 
 
 def _in_thread(function: Callable[[], T]) -> Generator[None, None, T]:
@@ -396,7 +263,7 @@ def _in_thread(function: Callable[[], T]) -> Generator[None, None, T]:
         if time.monotonic() > deadline:
             raise TimeoutError('the hub did not answer in time')
         yield
-        thread.join(_POLL_INTERVAL)
+        thread.join(POLL_INTERVAL)
     result, error = outcome[0]
     if error is not None:
         raise error
@@ -423,62 +290,3 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in _PASSING_STATUSES
     return True
-
-
-@contextlib.contextmanager
-def _explained_storage() -> Iterator[None]:
-    try:
-        yield
-    except filelock.Timeout:  # an OSError, but no problem of the disk
-        raise
-    except OSError as error:
-        reason = (error.strerror or str(error)).rstrip('.')
-        raise StorageError(
-            f'The download cannot be written: {reason}. Make room or set '
-            'HF_HOME to another folder; what has arrived is kept for the '
-            'next try.'
-        ) from error
-
-
-def _explain(entry: RegistryEntry, error: Exception) -> NetworkError:
-    if isinstance(error, OfflineModeIsEnabled):
-        return NetworkError(
-            f'{entry.name} was not downloaded, because HF_HUB_OFFLINE '
-            'forbids it. Unset it and start again, load the weights from a '
-            'file, or use the demo model.'
-        )
-    if isinstance(error, GatedRepoError):  # a RepositoryNotFoundError too
-        return NetworkError(
-            f'The hub gives {entry.repo} only to people who accepted its '
-            'terms. Accept them on its page and log in with "hf auth login".'
-        )
-    # An entry that is missing locally means that the connection is gone.
-    if isinstance(
-        error, RepositoryNotFoundError | EntryNotFoundError
-    ) and not isinstance(error, LocalEntryNotFoundError):
-        return NetworkError(
-            f'The hub has no {entry.file} in {entry.repo}. Update '
-            'napari-naclip, or load the weights from a file.'
-        )
-    if isinstance(error, HfHubHTTPError):
-        return NetworkError(
-            f'The hub answered with an error: {_first_line(error)}. Try '
-            'again later, or load the weights from a file.'
-        )
-    started = find_started(entry)
-    kept = ''
-    if started is not None:
-        kept = (
-            f' {started.present / 1e6:.0f} of {started.size / 1e6:.0f} MB '
-            'have arrived; the next try goes on from there.'
-        )
-    return NetworkError(
-        f'{entry.name} could not be downloaded: '
-        f'{_first_line(error) or type(error).__name__}. Check the '
-        'connection, load the weights from a file, or use the demo model.'
-        + kept
-    )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split('\n')[0].rstrip('.')
