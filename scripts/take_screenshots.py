@@ -1,186 +1,137 @@
-"""Take the pictures of the documentation by driving the real window.
+"""Drive the real window as people would, check it, and keep pictures.
 
-Run it where there is a screen, or with a virtual one:
+Two journeys: a newcomer's first five minutes and an expert's ten. Each step
+checks what must hold, so that this is a test of the whole as well. It needs
+an X server and ``xdotool``:
 
-    xvfb-run -s "-screen 0 1440x900x24" python scripts/take_screenshots.py docs
+    xvfb-run -a -s "-screen 0 2880x1800x24" \
+        python scripts/take_screenshots.py docs
 
-Everything is typed, clicked and painted through Qt's events, as a person's
-would be; nothing is drawn into the pictures.
+Every journey runs in a process of its own with an empty home, so that nothing
+of this machine shows.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
+import os
+import shutil
+import subprocess
+import sys
 import tempfile
-import threading
-import time
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import napari
-import numpy as np
-from huggingface_hub import constants
-from qtpy.QtCore import QPoint, QPointF, Qt
-from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
-
-from napari_naclip.demo.scenes import demo_scene
-from napari_naclip.engine.segmenter import Segmenter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari_naclip.ui.widget import SegmentationWidget
-
-WINDOW = (1280, 800)
+#: The pictures of the documentation: for a journey, a theme and a scale
+#: factor, its steps and the names that the files get.
+KEPT: dict[tuple[str, str, int], dict[str, str]] = {
+    ('newcomer', 'dark', 1): {
+        'typed': 'typed',
+        'offer': 'offer',
+        'during': 'during',
+        'after': 'after',
+        'unknown-word': 'unknown-word',
+        'error': 'error',
+    },
+    ('newcomer', 'light', 2): {'after': 'after-light-2x'},
+    ('newcomer', 'dark', 2): {'offer': 'offer-2x'},
+    ('newcomer', 'light', 1): {'painted': 'painted-light'},
+    ('expert', 'light', 1): {
+        'shapes': 'shapes-light',
+        'narrow': 'narrow-light',
+    },
+    ('expert', 'dark', 1): {'planes': 'planes', 'low': 'low'},
+    ('expert', 'dark', 2): {'micrometers': 'micrometers-2x'},
+    ('expert', 'light', 2): {},
+}
 
 
 def main() -> None:
-    """Take all pictures into a folder."""
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('folder', type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as empty:
-        # Nothing of this machine's shows: no model in the cache.
-        constants.HF_HUB_CACHE = empty
-        take_all(folder)
-
-
-def take_all(folder: Path) -> None:
-    """Drive one window through a session and save a picture of each step."""
-    scene, classes = demo_scene()
-    viewer = napari.Viewer()
-    viewer.window.resize(*WINDOW)
-    viewer.add_image(scene.image, name='demo scene')
-    _, widget = viewer.window.add_plugin_dock_widget('napari-naclip')
-
-    def save(name: str) -> None:
-        wait(lambda: False, 1.0)
-        path = str(folder / f'{name}.png')
-        viewer.screenshot(path, canvas_only=False, flash=False)
-
-    type_text(widget, '\n'.join(classes.split('; ')))
-    save('1-before')
-    click(widget.panel.run)
-    wait(widget.panel.run.isEnabled)
-    save('2-error-no-weights')
-
-    held, go_on = hold_first_batch()
-    click(widget.offer.demo)
-    wait(held.is_set)
-    save('3-during')
-    go_on.set()
-    wait(widget.panel.run.isEnabled)
-    save('4-after')
-
-    labels = viewer.layers[-1]
-    labels.selected_label = 2
-    labels.mode = 'paint'
-    labels.brush_size = 40
-    wait(lambda: False, 0.5)
-    before = labels.data.copy()
-    stroke(viewer, [(140, 200), (160, 320), (120, 440)])
-    painted = labels.data != before
-    if not painted.any():
-        raise SystemExit('The brush stroke did not arrive at the layer.')
-    type_text(widget, 'sand\nwater, sea\ngrass\nforest\nroad\nplain red')
-    widget.options.refinement.setCurrentIndex(1)
-    click(widget.panel.run)
-    wait(widget.panel.run.isEnabled)
-    labels.mode = 'pan_zoom'
-    save('5-painted-and-run-again')
-    if not (labels.data[painted] == 2).all():
-        raise SystemExit('The second run changed painted pixels.')
-
-    type_text(widget, 'sand\nwalrus')
-    click(widget.panel.run)
-    wait(widget.panel.run.isEnabled)
-    save('6-unknown-word')
-    viewer.close()
-
-
-def hold_first_batch() -> tuple[threading.Event, threading.Event]:
-    """Make the next run wait in its first batch; return both events."""
-    held, go_on = threading.Event(), threading.Event()
-    real = Segmenter._tokens
-
-    def tokens(self: Segmenter, batch):
-        held.set()
-        go_on.wait(60)
-        return real(self, batch)
-
-    Segmenter._tokens = tokens
-    return held, go_on
-
-
-def wait(is_done: Callable[[], bool], seconds: float = 120) -> None:
-    """Let the window live until something is done, or for some time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and not is_done():
-        QApplication.processEvents()
-        time.sleep(0.01)
-
-
-def click(button) -> None:
-    """Click a button."""
-    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def type_text(widget: SegmentationWidget, text: str) -> None:
-    """Type over the classes."""
-    box = widget.classes.text
-    QTest.keyClick(box, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-    for line, rest in enumerate(text.split('\n')):
-        if line:
-            QTest.keyClick(box, Qt.Key.Key_Return)
-        QTest.keyClicks(box, rest)
-
-
-def stroke(viewer: napari.Viewer, points: list[tuple[int, int]]) -> None:
-    """Paint a line through data positions with the mouse."""
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FutureWarning)
-        canvas = viewer.window._qt_viewer.canvas
-    native = canvas.native
-    center = np.array([native.height(), native.width()]) / 2
-    zoom = viewer.camera.zoom
-    middle = np.array(viewer.camera.center[-2:])
-    dense = np.concatenate(
-        [
-            np.linspace(start, stop, 30)
-            for start, stop in itertools.pairwise(points)
-        ]
+    parser.add_argument('--journey', choices=('newcomer', 'expert'))
+    parser.add_argument('--theme', choices=('dark', 'light'))
+    parser.add_argument('--scale', type=int, choices=(1, 2))
+    parser.add_argument(
+        '--every-step',
+        action='store_true',
+        help='keep a picture of every step, a folder for each journey',
     )
-    places = (dense - middle) * zoom + center
-    corners = [QPoint(round(x), round(y)) for y, x in places]
-    left = Qt.MouseButton.LeftButton
-    QTest.mouseMove(native, corners[0])
-    wait(lambda: False, 0.1)
-    QTest.mousePress(native, left, pos=corners[0])
-    for corner in corners:
-        move(native, corner)
-        wait(lambda: False, 0.01)
-    QTest.mouseRelease(native, left, pos=corners[-1])
-    wait(lambda: False, 0.2)
+    parser.add_argument('--here', action='store_true', help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.here:
+        # A module of napari's, so that it comes after the environment is set.
+        import journeys
+
+        journeys.go(asked.journey, asked.theme, asked.folder)
+        return
+    if shutil.which('xdotool') is None:
+        raise SystemExit('xdotool is needed: apt-get install xdotool.')
+    for (journey, theme, scale), names in KEPT.items():
+        wanted = {
+            asked.journey or journey,
+            asked.theme or theme,
+            asked.scale or scale,
+        }
+        if wanted == {journey, theme, scale}:
+            take(
+                journey,
+                theme,
+                scale,
+                asked.folder,
+                None if asked.every_step else names,
+            )
 
 
-def move(native, place: QPoint) -> None:
-    """Move the mouse with the left button down."""
-    from qtpy.QtCore import QEvent
-    from qtpy.QtGui import QMouseEvent
+def take(
+    journey: str,
+    theme: str,
+    scale: int,
+    folder: Path,
+    names: dict[str, str] | None,
+) -> None:
+    """Make a journey in a process of its own and keep some pictures of it."""
+    title = f'{journey}-{theme}-{scale}x'
+    print(title, flush=True)
+    with tempfile.TemporaryDirectory() as home:
+        pictures = Path(home, 'pictures')
+        done = subprocess.run(
+            [
+                sys.executable,
+                __file__,
+                str(pictures),
+                '--here',
+                *('--journey', journey),
+                *('--theme', theme),
+            ],
+            env=make_environment(home, scale),
+            check=False,
+        )
+        steps = sorted(pictures.glob('*.png'))
+        if names is None:
+            names = {path.stem: f'{title}/{path.stem}' for path in steps}
+        for step, name in names.items():
+            source = pictures / f'{step}.png'
+            if source.exists():
+                target = folder / f'{name}.png'
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+    if done.returncode:
+        raise SystemExit(f'{title} ended before its end.')
 
-    event = QMouseEvent(
-        QEvent.Type.MouseMove,
-        QPointF(place),
-        QPointF(native.mapToGlobal(place)),
-        Qt.MouseButton.NoButton,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    QApplication.sendEvent(native, event)
+
+def make_environment(home: str, scale: int) -> dict[str, str]:
+    """Return the environment of a person who has never used the plugin."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(('HF_', 'NAPARI_', 'QT_SCALE', 'XDG_'))
+    }
+    return kept | {
+        'HOME': home,
+        'QT_SCALE_FACTOR': str(scale),
+        'NAPARI_CONFIG': str(Path(home, 'napari', 'settings.yaml')),
+    }
 
 
 if __name__ == '__main__':
