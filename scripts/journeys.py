@@ -6,8 +6,9 @@ import threading
 from typing import TYPE_CHECKING
 
 import napari
-from expert import go_expert
 from napari.settings import get_settings
+
+from expert import go_expert
 from newcomer import go_newcomer
 from window_driver import WindowDriver
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from napari_naclip.ui.class_table.model import Column
 from panel_driver import (
     HeldRuns,
     answer_file_dialog,
@@ -20,13 +22,11 @@ from panel_driver import (
 )
 from window_driver import expect
 
-from napari_naclip.ui.class_table.model import Column
-
 if TYPE_CHECKING:
     from napari.layers import Labels
-    from window_driver import WindowDriver
 
     from napari_naclip.ui.widget import SegmentationWidget
+    from window_driver import WindowDriver
 
 SAMPLE = 'Demo scene (sand, water, grass, forest, road) (napari-naclip)'
 WORDS = 'sand; water, sea; grass; forest; road'
@@ -49,6 +49,8 @@ def get_ready(driver: WindowDriver) -> SegmentationWidget:
     driver.choose_menu('File', 'Open Sample', SAMPLE)
     driver.wait(lambda: len(driver.viewer.layers) == 1, 'the sample is open')
     panel = open_panel(driver)
+    # The panel has taken room from the canvas: see all of the picture again.
+    driver.see_all()
     driver.picture('opened')
 
     told = run(driver, panel)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog
-from window_driver import expect
 
 from napari_naclip.engine.segmenter import Segmenter
 from napari_naclip.ui.class_table.model import Column
 from napari_naclip.ui.widget import SegmentationWidget
+from window_driver import expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
+
     from window_driver import WindowDriver
 
 MENU_ENTRY = 'Text segmentation (napari-naclip)'
@@ -132,14 +134,17 @@ class HeldRuns:
         self.reached = threading.Event()
         self.go_on = threading.Event()
 
+    def _wait(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            self.reached.set()
+            self.go_on.wait(60)
+
     def __enter__(self) -> Self:
         held, real = self, self._real
 
         def tokens(segmenter: Segmenter, batch: torch.Tensor) -> torch.Tensor:
-            held._left -= 1
-            if held._left < 0:
-                held.reached.set()
-                held.go_on.wait(60)
+            held._wait()
             return real(segmenter, batch)
 
         Segmenter._tokens = tokens  # type: ignore[method-assign]
@@ -148,3 +153,14 @@ class HeldRuns:
     def __exit__(self, *_error: object) -> None:
         self.go_on.set()
         Segmenter._tokens = self._real  # type: ignore[method-assign]
+
+
+class SlowRuns(HeldRuns):
+    """While this is entered, each batch of windows takes some time longer."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(0)
+        self._seconds = seconds
+
+    def _wait(self) -> None:
+        time.sleep(self._seconds)

@@ -68,12 +68,12 @@ def main() -> None:
     if shutil.which('xdotool') is None:
         raise SystemExit('xdotool is needed: apt-get install xdotool.')
     for (journey, theme, scale), names in KEPT.items():
-        wanted = {
+        wanted = (
             asked.journey or journey,
             asked.theme or theme,
             asked.scale or scale,
-        }
-        if wanted == {journey, theme, scale}:
+        )
+        if wanted == (journey, theme, scale):
             take(
                 journey,
                 theme,

@@ -12,7 +12,6 @@ import itertools
 import subprocess
 import time
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from qtpy.QtWidgets import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
 
     import napari
     from qtpy.QtCore import QModelIndex
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 PATIENCE = 120.0
 #: Seconds in which the window draws itself after the last change.
 _SETTLE = 0.6
-#: Colors in a picture: fewer bytes, and no difference that is seen.
-_COLORS = 256
 
 
 def expect(is_true: object, sentence: str) -> None:
@@ -192,6 +190,8 @@ class WindowDriver:
         area = _scroll_area_of(widget)
         if area is None or area.isAncestorOf(widget) is False:
             return
+        # What has just appeared gets its place a moment later.
+        self.pause(0.1)
         viewport = area.viewport()
         for _ in range(80):
             top = widget.mapTo(viewport, QPoint(0, 0)).y()
@@ -243,6 +243,11 @@ class WindowDriver:
         _act('mouseup', '1')
         self.pause(0.2)
 
+    def see_all(self) -> None:
+        """Give the canvas the focus and show all that there is."""
+        self.click(self._canvas)
+        self.press('ctrl+r')
+
     def click_canvas(self, point: Sequence[float]) -> None:
         """Click the canvas at a (row, column) position of the world."""
         self.click(self._canvas, self._canvas_place(point))
@@ -280,11 +285,9 @@ class WindowDriver:
         buffer.open(QIODevice.OpenModeFlag.ReadWrite)
         pixels.save(buffer, 'PNG')
         image = Image.open(io.BytesIO(bytes(buffer.data().data())))
-        image = image.convert('RGB').quantize(
-            _COLORS, dither=Image.Dither.NONE
-        )
         self._folder.mkdir(parents=True, exist_ok=True)
-        image.save(self._folder / f'{name}.png', optimize=True)
+        path = self._folder / f'{name}.png'
+        image.convert('RGB').save(path, optimize=True)
 
 
 def _act(*words: str) -> None:
