@@ -111,8 +111,8 @@ def test_the_models_say_whether_they_are_here(
     monkeypatch.setattr(socket, 'getaddrinfo', no_network)
     qtbot.waitUntil(lambda: panel.presence.text() != '')
     assert presences(panel)[0] == 'ViT-B-16, 598 MB to download'
-    assert presences(panel)[4] == 'demo, comes along'
-    assert panel.presence.text() == '598 MB to download'
+    assert presences(panel)[4] == 'demo, included'
+    assert panel.presence.text() == 'Weights: 598 MB to download'
     leave_part(2_000_000, 5_000_000)
     panel.refresh()
     assert presences(panel)[0] == 'ViT-B-16, 2 of 5 MB downloaded'
@@ -120,9 +120,9 @@ def test_the_models_say_whether_they_are_here(
     panel.refresh()
     assert presences(panel)[0] == 'ViT-B-16, on this machine'
     assert presences(panel)[1] == 'ViT-B-32, 605 MB to download'
-    assert panel.presence.text() == 'on this machine'
+    assert panel.presence.text() == 'Weights: on this machine'
     choose(qtbot, panel.model, 'demo')
-    assert panel.presence.text() == 'comes along'
+    assert panel.presence.text() == 'Weights: included'
 
 
 def test_the_open_list_shows_it_too(panel: ModelPanel) -> None:
@@ -156,7 +156,7 @@ def test_looking_needs_neither_torch_nor_the_network() -> None:
         timeout=120,
         check=False,
     )
-    assert child.stdout.strip() == 'comes along', child.stderr
+    assert child.stdout.strip() == 'Weights: included', child.stderr
 
 
 # Choosing

@@ -154,7 +154,12 @@ def describe_details(error: BaseException, request: RunRequest) -> str:
     }
     lines = [f'{name}: {value}' for name, value in facts.items()]
     trace = ''.join(traceback.format_exception(error))
-    return '\n'.join([*lines, '', trace]).replace(str(Path.home()), '~')
+    return shorten_home('\n'.join([*lines, '', trace]))
+
+
+def shorten_home(text: str) -> str:
+    """Return a text with "~" for the home folder: shorter, and private."""
+    return text.replace(str(Path.home()), '~')
 
 
 def describe_size(size: int) -> str:
@@ -183,7 +188,7 @@ def describe_presence(size: int, *, is_here: bool, present: int = 0) -> str:
         Bytes that an unfinished download has left.
     """
     if not size:
-        return 'comes along'
+        return 'included'
     if is_here:
         return 'on this machine'
     if present:
@@ -196,6 +201,12 @@ def describe_parts(present: int, size: int) -> str:
     return f'{present / 1e6:.0f} of {describe_size(size)}'
 
 
+def describe_model_weights(presence: str, path: Path | None) -> str:
+    """Return the line below a model: its own file, or what is here."""
+    text = presence if path is None else path.name
+    return text and f'Weights: {text}'
+
+
 def describe_weights(path: Path | None) -> str:
     """Return which weights a model takes."""
     return path.name if path is not None else 'as published'
@@ -205,8 +216,8 @@ def describe_offer(license_name: str, folder: Path) -> str:
     """Return what to know before weights are downloaded."""
     return (
         f'The weights come from the Hugging Face Hub (license: '
-        f'{license_name}) and are kept in {folder}. The demo model needs no '
-        'download, but it knows only drawn scenes: sand, water, grass, '
+        f'{license_name}) and are kept in {shorten_home(str(folder))}. '
+        'The demo model needs no download, but it knows only drawn scenes: sand, water, grass, '
         'forest, road, and few words more.'
     )
 
@@ -236,11 +247,20 @@ def describe_result(
         for row in classes.rows
     ]
     total = max(1, counts.sum())
-    found = [f'{name} {count / total:.0%}' for count, name in rows if count]
+    found = [
+        f'{name} {_describe_share(count / total)}'
+        for count, name in rows
+        if count
+    ]
     absent = [name for count, name in rows if not count]
     text = f'Done: {_list_some(found)}.' if found else 'Done.'
     if absent:
         text += f' No pixel: {_list_some(absent)}.'
     if kept:
-        text += f' {kept} edited pixels were kept.'
+        text += f' {kept:,} edited pixels were kept.'
     return text
+
+
+def _describe_share(share: float) -> str:
+    """Return a share that is not 0 so that it doesn't look like 0."""
+    return '<1%' if share < 0.005 else f'{share:.0%}'

@@ -322,9 +322,7 @@ class ModelPanel(QWidget):
         name = self.model.currentData()
         path = self._weights.get(name)
         presence = self.model.currentData(_PRESENCE_ROLE) or ''
-        self.presence.setText(
-            messages.describe_weights(path) if path else presence
-        )
+        self.presence.setText(messages.describe_model_weights(presence, path))
         self.weights.setText(messages.describe_weights(path))
         self.weights.setToolTip(str(path) if path else '')
         takes_files = name != registry.DEMO_NAME
