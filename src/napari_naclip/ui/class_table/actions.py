@@ -113,7 +113,9 @@ class ListActions(QWidget):
                 if group not in (None, preset.group):
                     section.addSeparator()
                 group = preset.group
-                action = QAction(preset.title, section)
+                # A single "&" would be swallowed as the mark of a key.
+                title = preset.title.replace('&', '&&')
+                action = QAction(title, section)
                 action.setData(preset.key)
                 action.setToolTip(f'{preset.description} {preset.source}')
                 section.addAction(action)

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_naclip.engine.class_state import MAX_MARGIN, ListState
+from napari_naclip.ui.forms import keep_wheel_away
 
 
 class BackgroundControls(QWidget):
@@ -48,6 +49,7 @@ class BackgroundControls(QWidget):
             'difference of cosines (0 to 0.2). Pixels with less become '
             'background. 0: none. Needs the background row.'
         )
+        keep_wheel_away(self.margin)
         label = QLabel('Certainty')
         label.setBuddy(self.margin)
         row = QHBoxLayout()

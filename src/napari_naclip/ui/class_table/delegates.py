@@ -1,4 +1,4 @@
-"""How cells are drawn and edited: a color as a button, a text as a line."""
+"""How cells are drawn and edited: a box, a color as a button, a text line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from qtpy.QtCore import QEvent, QModelIndex, QObject, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QValidator
 from qtpy.QtWidgets import (
     QLineEdit,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QWidget,
@@ -21,6 +22,52 @@ if TYPE_CHECKING:
 
 #: Keys that end the editing of a cell.
 ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+
+
+class CheckDelegate(QStyledItemDelegate):
+    """Draws a frame around a check box: the themes give it none.
+
+    A click anywhere in the cell counts, as it does on a color: the box itself
+    is small and stands at one side.
+    """
+
+    def paint(
+        self,
+        painter: QPainter | None,
+        option: QStyleOptionViewItem,
+        index: QModelIndex,
+    ) -> None:
+        """Draw the cell, and a frame where its box is."""
+        super().paint(painter, option, index)
+        if painter is None:
+            return
+        cell = QStyleOptionViewItem(option)
+        self.initStyleOption(cell, index)
+        style = cell.widget.style()
+        if style is None:
+            return
+        box = style.subElementRect(
+            QStyle.SubElement.SE_ItemViewItemCheckIndicator, cell, cell.widget
+        )
+        painter.save()
+        painter.setPen(cell.palette.text().color())
+        painter.drawRect(box.adjusted(0, 0, -1, -1))
+        painter.restore()
+
+    def editorEvent(
+        self,
+        event: QEvent | None,
+        model: QAbstractItemModel | None,
+        option: QStyleOptionViewItem,
+        index: QModelIndex,
+    ) -> bool:
+        """Notice a click."""
+        if model is None or not _is_click(event, option):
+            return super().editorEvent(event, model, option, index)
+        role, state = Qt.ItemDataRole.CheckStateRole, Qt.CheckState
+        is_checked = index.data(role) == state.Checked.value
+        other = state.Unchecked if is_checked else state.Checked
+        return model.setData(index, other.value, role)
 
 
 class ColorDelegate(QStyledItemDelegate):
@@ -73,16 +120,21 @@ class ColorDelegate(QStyledItemDelegate):
         index: QModelIndex,
     ) -> bool:
         """Notice a click."""
-        if (
-            isinstance(event, QMouseEvent)
-            and event.type() == QEvent.Type.MouseButtonRelease
-            and event.button() == Qt.MouseButton.LeftButton
-            and event.modifiers() == Qt.KeyboardModifier.NoModifier
-            and option.rect.contains(event.position().toPoint())
-        ):
+        if _is_click(event, option):
             self.pressed.emit(index)
             return True
         return super().editorEvent(event, model, option, index)
+
+
+def _is_click(event: QEvent | None, option: QStyleOptionViewItem) -> bool:
+    """Return whether the left button was let go in a cell."""
+    return (
+        isinstance(event, QMouseEvent)
+        and event.type() == QEvent.Type.MouseButtonRelease
+        and event.button() == Qt.MouseButton.LeftButton
+        and event.modifiers() == Qt.KeyboardModifier.NoModifier
+        and option.rect.contains(event.position().toPoint())
+    )
 
 
 class _CellValidator(QValidator):

@@ -28,6 +28,7 @@ from napari_naclip.ui.class_table.columns import (
 )
 from napari_naclip.ui.class_table.delegates import (
     ENTER_KEYS,
+    CheckDelegate,
     ColorDelegate,
     TextDelegate,
 )
@@ -91,6 +92,9 @@ class ClassTableView(QTableView):
 
         self._colors = ColorDelegate(self)
         self._texts = TextDelegate(model, self)
+        self._checks = CheckDelegate(self)
+        for column in CHECK_COLUMNS:
+            self.setItemDelegateForColumn(column, self._checks)
         self.setItemDelegateForColumn(Column.COLOR, self._colors)
         for column in TEXT_COLUMNS:
             self.setItemDelegateForColumn(column, self._texts)
