@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QComboBox,
     QFormLayout,
     QLabel,
@@ -15,6 +17,35 @@ from qtpy.QtWidgets import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class _WheelGuard(QObject):
+    """Leaves the wheel to the scroll area unless a control has the focus.
+
+    Else a person who scrolls through the panel changes what happens to come
+    under the mouse, without noticing.
+    """
+
+    def eventFilter(
+        self, control: QObject | None, event: QEvent | None
+    ) -> Any:
+        """Refuse a turn of the wheel over a control without the focus."""
+        if (
+            event is not None
+            and event.type() == QEvent.Type.Wheel
+            and isinstance(control, QWidget)
+            and not control.hasFocus()
+        ):
+            event.ignore()
+            return True
+        return super().eventFilter(control, event)
+
+
+def keep_wheel_away(control: QWidget) -> None:
+    """Make the wheel change a control only when it has the focus."""
+    # Else the wheel itself would give it the focus.
+    control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    control.installEventFilter(_WheelGuard(control))
 
 
 def make_form(parent: QWidget | None = None) -> QFormLayout:
@@ -46,6 +77,8 @@ def add_row(
         What stands beside the label, if that is more than the control.
     """
     widget.setAccessibleName(name)
+    if isinstance(widget, QComboBox | QAbstractSpinBox):
+        keep_wheel_away(widget)
     if isinstance(widget, QComboBox):
         # A long entry must not decide how wide the dock is.
         widget.setSizeAdjustPolicy(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
+    QGroupBox,
     QLabel,
     QPushButton,
     QSizePolicy,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from napari_naclip.engine.errors import WeightsMissingError
 
 
-class WeightsOffer(QWidget):
+class WeightsOffer(QGroupBox):
     """Hidden until a run needs weights that are missing.
 
     Return presses the button that has the focus; Escape takes the offer away.
@@ -41,7 +42,7 @@ class WeightsOffer(QWidget):
     dismissed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__('Weights are missing', parent)
         self.setAccessibleName('Weights are missing')
         self.note = QLabel()
         self.note.setAccessibleName('About the weights')
@@ -61,7 +62,6 @@ class WeightsOffer(QWidget):
             'few words: sand, water, grass, forest, road and some more.'
         )
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.download, self.file, self.demo, self.note):
             layout.addWidget(widget)
         self.download.clicked.connect(self._on_download)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -75,6 +76,14 @@ class RunPanel(QWidget):
         self._announced = 0.0
         self._share = 0.0
         self.show_rest(messages.READY)
+
+    def add_shortcuts(self, owner: QWidget) -> None:
+        """Make Ctrl+Enter press Run while the focus is in ``owner``."""
+        for keys in ('Ctrl+Return', 'Ctrl+Enter'):
+            shortcut = QShortcut(QKeySequence(keys), owner)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(self.run.click)
+        self.run.setToolTip(f'{self.run.toolTip()} Ctrl+Enter in this panel.')
 
     def show_running(self) -> None:
         """Show that a run has started."""

@@ -11,13 +11,8 @@ from napari.utils.notifications import (
     notification_manager,
     show_warning,
 )
-from qtpy.QtCore import QEvent, Qt, QTimer, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import (
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_naclip.engine import registry
 from napari_naclip.engine.errors import NaclipError, WeightsMissingError
@@ -32,6 +27,7 @@ from napari_naclip.ui.list_sync import ListSync
 from napari_naclip.ui.model_panel import ModelPanel
 from napari_naclip.ui.offer import WeightsOffer
 from napari_naclip.ui.options import Options
+from napari_naclip.ui.page import ScrollingPage
 from napari_naclip.ui.preferences import read_preferences
 from napari_naclip.ui.preview import describe_run
 from napari_naclip.ui.run import (
@@ -112,34 +108,23 @@ class SegmentationWidget(QWidget):
         self.reset_choices()
 
     def _lay_out(self) -> None:
-        page = QWidget()
-        rows = QVBoxLayout(page)
-        margin = rows.contentsMargins().left() * 2 // 3
-        rows.setContentsMargins(margin, margin, margin, margin)
-        parts: tuple[QWidget, ...] = (
-            self.image,
-            self.classes,
-            self.model,
-            self.options,
-            self.offer,
-            self.panel.more,
+        self._page = ScrollingPage(
+            (
+                self.image,
+                self.classes,
+                self.model,
+                self.options,
+                self.offer,
+                self.panel.more,
+            )
         )
-        for part in parts:
-            rows.addWidget(part)
-        rows.addStretch()
-        # napari never scrolls docks; without this a small screen would get a
-        # window taller than itself.
-        self._scroll = QScrollArea()
-        self._scroll.setWidget(page)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(
-            Qt.ScrollBarPolicy.ScrollBarAsNeeded
-        )
-        self._scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._page.follow(self.offer)
+        self._page.follow(self.panel.details.text)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._scroll, stretch=1)
+        layout.addWidget(self._page, stretch=1)
         # Run and what it says are always in sight.
+        margin = self._page.margin
         footer = QVBoxLayout()
         footer.setContentsMargins(margin, 0, margin, margin)
         footer.addWidget(self.panel)
@@ -186,13 +171,7 @@ class SegmentationWidget(QWidget):
             camera.events.center,
         ):
             event.connect(self._on_choice)
-        for keys in ('Ctrl+Return', 'Ctrl+Enter'):
-            shortcut = QShortcut(QKeySequence(keys), self)
-            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(self.panel.run.click)
-        self.panel.run.setToolTip(
-            f'{self.panel.run.toolTip()} Ctrl+Enter in this panel.'
-        )
+        self.panel.add_shortcuts(self)
 
     def reset_choices(self, event: object = None) -> None:
         """Take the layers that there are now; napari calls this."""
@@ -391,7 +370,11 @@ class SegmentationWidget(QWidget):
         else:
             match outcome:
                 case Done():
+                    told = self.panel.notices.text()
                     self.panel.show_rest(*writer.end())
+                    # What was told before is no reason to scroll away.
+                    if self.panel.notices.text() not in ('', told):
+                        self._page.bring_into_sight(self.panel.notices)
                 case Failed():
                     writer.take_back()
                     self._show_failure(request, outcome)
@@ -406,23 +389,20 @@ class SegmentationWidget(QWidget):
         self._preview_timer.start()
         self.run_finished.emit()
 
-    def _show_offer(self) -> None:
-        """Bring the offer into sight, once it has its place."""
-        self._scroll.ensureWidgetVisible(self.offer)
-
     def _show_failure(self, request: RunRequest, failed: Failed) -> None:
         error = failed.error
         is_expected = isinstance(error, NaclipError)
-        text = str(error)
-        if not is_expected:
-            text = messages.UNEXPECTED.format(error)
-        self.panel.show_failure(
-            text, messages.describe_details(error, request)
+        text = messages.shorten_home(
+            str(error) if is_expected else messages.UNEXPECTED.format(error)
         )
         if isinstance(error, WeightsMissingError):
+            # No fault of anybody's that details would explain.
+            self.panel.show_rest(text)
             self.offer.show_for(error)
-            QTimer.singleShot(0, self._show_offer)
-        elif is_expected:
+            return
+        details = messages.describe_details(error, request)
+        self.panel.show_failure(text, details)
+        if is_expected:
             show_warning(text)
         else:
             # napari shows it with its traceback.

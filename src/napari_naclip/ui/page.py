@@ -1,0 +1,65 @@
+"""The part of the dock widget that scrolls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ScrollingPage(QScrollArea):
+    """Parts below each other, as wide as there is room.
+
+    napari never scrolls docks; without this a small screen would get a window
+    taller than itself.
+
+    Parameters
+    ----------
+    parts : iterable of QWidget
+        From top to bottom.
+    """
+
+    def __init__(self, parts: Iterable[QWidget]) -> None:
+        super().__init__()
+        self._wanted: QWidget | None = None
+        page = QWidget()
+        rows = QVBoxLayout(page)
+        #: Pixels around the parts.
+        self.margin = rows.contentsMargins().left() * 2 // 3
+        rows.setContentsMargins(*[self.margin] * 4)
+        for part in parts:
+            rows.addWidget(part)
+        rows.addStretch()
+        self.setWidget(page)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+
+    def follow(self, part: QWidget) -> None:
+        """Scroll to a part whenever it appears."""
+        part.installEventFilter(self)
+
+    def eventFilter(self, part: QObject | None, event: QEvent | None) -> bool:
+        """Notice that a part appears."""
+        if (
+            isinstance(part, QWidget)
+            and event is not None
+            and event.type() == QEvent.Type.Show
+            and part is not self.widget()
+        ):
+            self.bring_into_sight(part)
+        return super().eventFilter(part, event)
+
+    def bring_into_sight(self, part: QWidget) -> None:
+        """Scroll to a part that has just appeared, once it has its place."""
+        self._wanted = part
+        QTimer.singleShot(0, self._scroll_to_wanted)
+
+    def _scroll_to_wanted(self) -> None:
+        if self._wanted is not None:
+            self.ensureWidgetVisible(self._wanted)
+            self._wanted = None
