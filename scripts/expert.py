@@ -40,6 +40,8 @@ _PLANES = 5
 _SPACING = (2.0, 0.5, 0.5)
 #: Seconds that a batch of windows takes in a run that is to be seen.
 _BATCH_TIME = 0.4
+#: Share of pixels at edges, which napari draws a little elsewhere.
+_EDGE = 0.03
 _NARROW = 250
 _LOW = 220
 
@@ -153,7 +155,13 @@ def refine(driver: WindowDriver, panel: SegmentationWidget) -> Labels:
     labels: Labels = driver.viewer.layers[-1]
     recipe = labels.metadata['napari-naclip']
     expect('fast' in json.dumps(recipe), 'The recipe lacks the refinement.')
+    water = value_of(panel, 'water')
+    expect(not (labels.data == water).any(), 'Water is locked and grew.')
+    expect('ocked' in told, f'Nothing tells of the lock: “{told}”.')
     driver.picture('refined')
+    driver.click_cell(panel.classes.table, 1, Column.LOCK)
+    run(driver, panel)
+    expect((labels.data == water).any(), 'There is no water.')
     return labels
 
 
@@ -188,29 +196,25 @@ def segment_shapes(
         shapes.shape_type == ['rectangle', 'polygon'],
         f'The mouse drew {shapes.shape_type}.',
     )
+    # Seen through, as what is below them is what matters.
+    shapes.opacity = 0.3
     driver.choose(panel.image.scope_box, 'Shapes layer')
     turn(driver, panel, 'grass', is_on=False)
     before = labels.data.copy()
     told = run(driver, panel)
     expect(told.startswith('Done'), f'A run of shapes says “{told}”.')
+    driver.picture('shapes')
     inside = shapes.to_labels(labels.data.shape) > 0
     grass = value_of(panel, 'grass')
-    locked = before == value_of(panel, 'water')
-    core = inside & ~locked
     expect(
-        (labels.data[core] == grass).mean() < 0.02,
+        (labels.data[inside] == grass).mean() < _EDGE,
         'In the shapes there is grass, which is off.',
     )
     changed = labels.data != before
     expect(
-        (changed & ~inside).sum() < 0.02 * inside.sum(),
+        (changed & ~inside).sum() < _EDGE * inside.sum(),
         'The run changed what lies outside the shapes.',
     )
-    expect(
-        not (changed & locked).any(),
-        'The run changed pixels of a locked class.',
-    )
-    driver.picture('shapes')
     shapes.visible = False
     turn(driver, panel, 'grass', is_on=True)
 

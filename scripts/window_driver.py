@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Seconds that anything may take on a busy machine.
 PATIENCE = 120.0
+#: Bytes of a picture above which it gets a palette.
+_MOST_BYTES = 650_000
 #: Seconds in which the window draws itself after the last change.
 _SETTLE = 0.6
 
@@ -287,7 +289,13 @@ class WindowDriver:
         image = Image.open(io.BytesIO(bytes(buffer.data().data())))
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f'{name}.png'
-        image.convert('RGB').save(path, optimize=True)
+        image = image.convert('RGB')
+        image.save(path, optimize=True)
+        if path.stat().st_size > _MOST_BYTES:
+            # Unlike others, this way keeps the few pixels of a swatch right.
+            image.quantize(256, method=Image.Quantize.FASTOCTREE).save(
+                path, optimize=True
+            )
 
 
 def _act(*words: str) -> None:

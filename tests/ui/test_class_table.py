@@ -567,6 +567,42 @@ def test_a_background_that_is_a_class_already(press, panel) -> None:
     assert values(panel) == [1, 2]
 
 
+def test_click_beside_the_box_counts(qtbot, panel) -> None:
+    panel.add_text('sky; sea')
+    table = panel.table
+    for column, states in (
+        (Column.LOCK, (True, False)),
+        (Column.ON, (False, True)),
+    ):
+        rect = table.visualRect(table.model().index(1, column))
+        place = QPoint(rect.right() - 2, rect.center().y())
+        for state in states:
+            qtbot.mouseClick(table.viewport(), LEFT, pos=place)
+            row = panel.rows()[1]
+            assert state == (
+                row.is_locked if column == Column.LOCK else row.is_on
+            )
+        # With a modifier a click is about the selection.
+        qtbot.mouseClick(table.viewport(), LEFT, CTRL, place)
+        assert panel.rows()[1] == row
+    assert panel.rows()[0].is_on
+    assert not panel.rows()[0].is_locked
+
+
+def test_empty_boxes_have_a_frame(qtbot, panel) -> None:
+    panel.add_text('sky')
+    panel.table.clearSelection()
+    index = panel.table.model().index(0, Column.LOCK)
+    rect = panel.table.visualRect(index)
+    picture = panel.table.viewport().grab(rect).toImage()
+    colors = {
+        picture.pixelColor(x, picture.height() // 2).name()
+        for x in range(2, picture.width() - 2)
+    }
+    text = panel.table.palette().text().color().name()
+    assert text in colors
+
+
 # Lists from elsewhere
 
 
@@ -587,7 +623,8 @@ def test_presets_replace_or_add(qtbot, panel) -> None:
     assert 'threshold 0.1' in panel.status.text()
     qtbot.mouseClick(panel.actions_row.undo, LEFT)
     assert names(panel) == ['sky']
-    choose(menu, 'Add to the list', 'Histology (H&E)')
+    # Without the second "&" the menu would show none.
+    choose(menu, 'Add to the list', 'Histology (H&&E)')
     assert names(panel)[:3] == ['background', 'sky', 'tumor']
     before = panel.rows()
     choose(menu, 'Add to the list', 'Cell microscopy')

@@ -157,3 +157,22 @@ def test_planes_share_a_layer(
     assert labels.data[2].all()
     assert labels.data[2, 5, 5] == 2
     np.testing.assert_array_equal(labels.data[1], second)
+
+
+def test_a_locked_class_is_told_as_left(
+    make_napari_viewer, open_widget, run, picture
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand; water; grass')
+    run(widget)
+    labels = viewer.layers[-1]
+    before = labels.data == 2
+    model = widget.classes.table.model()
+    model.set_locked([2], is_locked=True)
+    status = run(widget)
+    np.testing.assert_array_equal(labels.data == 2, before)
+    done, _, left = status.partition('Locked, so left as they were:')
+    assert 'water' not in done
+    assert 'sand' in done
+    assert left == ' water.'

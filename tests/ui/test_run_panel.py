@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_naclip.engine.classes import ClassList
 from napari_naclip.engine.segmenter import Segmenter
 from napari_naclip.ui import messages
 from napari_naclip.ui.estimate import RunProgress
@@ -126,3 +130,17 @@ def test_error_with_details(
     assert not details.text.isVisible()
     assert run(widget).startswith('Done')
     assert not details.isVisible()
+
+
+def test_result_in_words(monkeypatch, tmp_path) -> None:
+    classes = ClassList.from_text('sand; water; grass')
+    counts = np.array([0, 99_900, 100])
+    told = messages.describe_result(classes, counts, kept=12_345)
+    assert told == (
+        'Done: sand 100%, water <1%. No pixel: grass. '
+        '12,345 edited pixels were kept.'
+    )
+    monkeypatch.setattr(Path, 'home', lambda: tmp_path)
+    offer = messages.describe_offer('MIT', tmp_path / 'weights')
+    assert str(tmp_path) not in offer
+    assert '~' in offer

@@ -230,7 +230,10 @@ def _list_some(items: list[str]) -> str:
 
 
 def describe_result(
-    classes: ClassList, counts: npt.NDArray[np.integer], kept: int
+    classes: ClassList,
+    counts: npt.NDArray[np.integer],
+    kept: int,
+    locked: Collection[int] = frozenset(),
 ) -> str:
     """Return what came out of a run.
 
@@ -241,11 +244,15 @@ def describe_result(
         Pixels of each label value; those beyond its end have none.
     kept : int
         Edited pixels that the run would have changed and did not.
+    locked : collection of int
+        Label values of which the run wrote none and changed none.
     """
     rows = [
         (counts[row.value] if row.value < len(counts) else 0, row.name)
         for row in classes.rows
+        if row.value not in locked
     ]
+    left = [row.name for row in classes.rows if row.value in locked]
     total = max(1, counts.sum())
     found = [
         f'{name} {_describe_share(count / total)}'
@@ -256,6 +263,8 @@ def describe_result(
     text = f'Done: {_list_some(found)}.' if found else 'Done.'
     if absent:
         text += f' No pixel: {_list_some(absent)}.'
+    if left:
+        text += f' Locked, so left as they were: {_list_some(left)}.'
     if kept:
         text += f' {kept:,} edited pixels were kept.'
     return text

@@ -132,7 +132,10 @@ class RunWriter:
         if self.result is not None:
             label_layers.end_checkpoint(self.result)
         text = messages.describe_result(
-            self._request.classes, self._counts, self.kept
+            self._request.classes,
+            self._counts,
+            self.kept,
+            self._state().locked_values,
         )
         return text, tuple(self._notices)
 
