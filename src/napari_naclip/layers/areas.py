@@ -10,9 +10,13 @@ from napari_naclip.layers.labels import Result
 from napari_naclip.layers.regions import data_position
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from napari.components import ViewerModel
     from napari.layers import Labels
 
+#: Pixels that are counted at a time: some milliseconds.
+_PIECE = 1_000_000
 #: Areas from here on are written without decimals.
 _MANY = 1000
 
@@ -62,8 +66,34 @@ def class_areas(
         scale 1.
     """
     labels = result.labels if isinstance(result, Result) else result
-    values = np.asarray(labels.data[plane])
-    counts = np.bincount(values.ravel())
+    steps = count_areas(labels, plane)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        areas: dict[int, str] = stop.value
+        return areas
+
+
+def count_areas(
+    labels: Labels, plane: tuple[int | slice, ...]
+) -> Generator[None, None, dict[int, str]]:
+    """Count like ``class_areas``, but in pieces that hold up no window.
+
+    Yields
+    ------
+    None
+        After each piece.
+    """
+    values = labels.data[plane]
+    counts = np.zeros(1, np.int64)
+    step = max(1, _PIECE // max(1, values.shape[1]))
+    for start in range(0, values.shape[0], step):
+        piece = np.asarray(values[start : start + step])
+        more = np.bincount(piece.ravel(), minlength=len(counts))
+        more[: len(counts)] += counts
+        counts = more
+        yield
     size, unit = _pixel_area(labels, plane)
     return {
         int(value): f'{_format(counts[value] * size)} {unit}'

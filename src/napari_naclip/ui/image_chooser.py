@@ -86,7 +86,21 @@ class ImageChooser(LayerChooser[Image]):
         super().__init__(viewer, Image, 'image')
         self._is_pinned = False
         self._pinned: Image | None = None
-        viewer.layers.selection.events.active.connect(self.follow)
+        self._is_open = False
+        self.open()
+
+    def open(self) -> None:
+        """Follow the active layer again, after ``close``."""
+        if not self._is_open:
+            self._is_open = True
+            self._viewer.layers.selection.events.active.connect(self.follow)
+            self.follow()
+
+    def close(self) -> None:
+        """Follow it no longer; for a panel that was closed."""
+        if self._is_open:
+            self._is_open = False
+            self._viewer.layers.selection.events.active.disconnect(self.follow)
 
     @property
     def image(self) -> Image | None:

@@ -33,6 +33,10 @@ UNEXPECTED: Final = (
     'Something unexpected went wrong: {}. Run again; if it comes back, report '
     'it with the details below.'
 )
+BUSY: Final = (
+    'Another panel is writing to these labels. Wait until it has finished, or '
+    'press Cancel there.'
+)
 
 #: Classes that are named in a status line.
 _MOST_NAMED: Final = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
@@ -15,17 +16,24 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
-    from napari_naclip.engine.classes import TextClass
     from napari_naclip.layers.snapshot import PlaneSnapshot
+    from napari_naclip.layers.sync import Row
+    from napari_naclip.ui.list_sync import ListSync
 
 
 class ResultBook:
     """The results of a viewer; layers are held by reference, never by name.
 
     It does not hold the viewer, which holds it.
+
+    Attributes
+    ----------
+    watchers : weakref.WeakSet of ListSync
+        Of the panels of the viewer: two may show the list of one result.
     """
 
     def __init__(self) -> None:
+        self.watchers: weakref.WeakSet[ListSync] = weakref.WeakSet()
         self._results: list[Result] = []
 
     def add(self, result: Result) -> None:
@@ -43,12 +51,16 @@ class ResultBook:
         return next(found, None)
 
     def find_by_labels(
-        self, viewer: ViewerModel, layer: Layer | None
+        self,
+        viewer: ViewerModel,
+        layer: Layer | None,
+        preferred: Image | None = None,
     ) -> Result | None:
         """Return the result that a Labels layer holds.
 
         A layer that carries a class list, such as one that was opened from a
-        file, becomes a result of the image that it lies on.
+        file, becomes a result of the image that it lies on: of the preferred
+        one if that is among several.
         """
         if not isinstance(layer, Labels):
             return None
@@ -56,7 +68,10 @@ class ResultBook:
         for result in self._results:
             if result.labels == layer:
                 return result
-        for image in reversed(viewer.layers):
+        images = list(reversed(viewer.layers))
+        if preferred in images:
+            images.insert(0, preferred)
+        for image in images:
             if isinstance(image, Image):
                 adopted = adopt_result(image, layer)
                 if adopted is not None:
@@ -69,12 +84,18 @@ class ResultBook:
         viewer: ViewerModel,
         image: Image,
         snapshot: PlaneSnapshot,
-        rows: Iterable[TextClass],
+        rows: Iterable[Row],
     ) -> Result | None:
         """Return the result that a run may update, or None for a new one.
 
         A layer of another shape has no place for the plane, and one in which
         a label value stands for another class would mix up the two.
+
+        Parameters
+        ----------
+        rows : iterable of TextClass or ClassRow
+            Of the whole list, those that are off too: all of them are kept
+            in step with the layer.
         """
         result = self.find(viewer, image)
         if result is None or not accepts(result, snapshot):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import (
     Notification,
@@ -12,6 +12,7 @@ from napari.utils.notifications import (
     show_warning,
 )
 from qtpy.QtCore import QEvent, QTimer, Signal
+from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_naclip.engine import registry
@@ -41,12 +42,14 @@ from napari_naclip.ui.run import (
     RunProgress,
     RunRequest,
 )
+from napari_naclip.ui.run_list import RunList
 from napari_naclip.ui.run_panel import RunPanel
 from napari_naclip.ui.sessions import SESSIONS
 from napari_naclip.ui.writing import RunWriter
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Image
 
     from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.layers.snapshot import PlaneSnapshot
@@ -96,16 +99,16 @@ class SegmentationWidget(QWidget):
         self.panel = RunPanel()
         self._activity = ActivityBar()
         self._runs = RunController(self)
+        self._run_list: RunList | None = None
+        self._sync: ListSync | None = None
         self._restore_state()
-        self._sync = ListSync(
-            napari_viewer, self.classes, self._session.results, self
-        )
         self._preview_timer = QTimer(self)
         self._preview_timer.setSingleShot(True)
         self._preview_timer.setInterval(_PREVIEW_DELAY)
         self._lay_out()
         self._connect()
         self.reset_choices()
+        self._open()
 
     def _lay_out(self) -> None:
         self._page = ScrollingPage(
@@ -161,16 +164,8 @@ class SegmentationWidget(QWidget):
             self.options.changed,
         ):
             changed.connect(self._on_choice)
-        # The camera moved into the scene in napari 0.9.
-        camera = getattr(self._viewer, 'scene', self._viewer).camera
-        for event in (
-            self._viewer.dims.events.current_step,
-            self._viewer.dims.events.ndisplay,
-            self._viewer.dims.events.order,
-            camera.events.zoom,
-            camera.events.center,
-        ):
-            event.connect(self._on_choice)
+        self.image.changed.connect(self._on_image_choice)
+        self.classes.state_changed.connect(self._on_list_changed)
         self.panel.add_shortcuts(self)
 
     def reset_choices(self, event: object = None) -> None:
@@ -202,29 +197,92 @@ class SegmentationWidget(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Notice that the dock is closed: that only takes the parent."""
-        if (
-            event is not None
-            and event.type() == QEvent.Type.ParentChange
-            and self.parent() is None
-        ):
-            self._close()
+        if event is not None and event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self._close()
+            else:
+                self._open()
         return super().event(event)
 
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        """Save what waits: the window may be closing."""
+        if self._sync is not None:
+            self._sync.flush()
+        super().hideEvent(event)
+
+    def _open(self) -> None:
+        """Listen to the viewer, also after the dock was closed."""
+        if self._sync is not None:
+            return
+        self._sync = ListSync(
+            self._viewer, self.classes, self._session.results, self
+        )
+        self._sync.image_meant.connect(self._on_image_meant)
+        self._sync.look_at(self.image.image)
+        self.image.chooser.open()
+        for event, slot in self._viewer_events():
+            event.connect(slot)
+
+    def _viewer_events(self) -> tuple[tuple[Any, Any], ...]:
+        # The camera moved into the scene in napari 0.9.
+        camera = getattr(self._viewer, 'scene', self._viewer).camera
+        return (
+            (self._viewer.dims.events.current_step, self._on_choice),
+            (self._viewer.dims.events.ndisplay, self._on_choice),
+            (self._viewer.dims.events.order, self._on_choice),
+            (camera.events.zoom, self._on_camera),
+            (camera.events.center, self._on_camera),
+        )
+
     def _close(self) -> None:
+        if self._sync is None:
+            return
         self._keep_state()
         if self._runs.is_running:
             self._runs.abandon()
             self._activity.close()
             if self._writer is not None:
                 self._writer.take_back()
-                self._writer = None
+                self._writer = self._run_list = None
             self.panel.show_rest(messages.CANCELLED)
+        self._preview_timer.stop()
         self._sync.close()
+        self._sync.deleteLater()
+        self._sync = None
+        self.image.chooser.close()
+        for event, slot in self._viewer_events():
+            event.disconnect(slot)
 
     # Before a run.
 
     def _on_choice(self, _event: object = None) -> None:
         self._preview_timer.start()
+
+    def _on_camera(self, _event: object = None) -> None:
+        # Nothing else that a run looks at depends on the view.
+        if self.image.scope == 'visible':
+            self._on_choice()
+
+    def _on_image_choice(self) -> None:
+        image = self.image.image
+        if self._sync is not None:
+            self._sync.look_at(image)
+        writer = self._writer
+        if (
+            writer is not None
+            and self._run_list is not None
+            and (image is not None and image != writer.image)
+        ):
+            self._run_list.leave()
+
+    def _on_image_meant(self, image: Image) -> None:
+        """Look at the image whose result was selected, unless pinned."""
+        if not self.image.is_pinned:
+            self.image.chooser.choose(image)
+
+    def _on_list_changed(self) -> None:
+        # A second panel of the viewer starts with it.
+        self._session.classes = self.classes.state()
 
     def _show_preview(self) -> None:
         """Say what the model would see, in how many windows, how long."""
@@ -266,14 +324,15 @@ class SegmentationWidget(QWidget):
         if image is None:
             raise NaclipError(messages.NO_IMAGE)
         self.classes.take_entry()
-        self._sync.look()
+        if self._sync is not None:
+            self._sync.look()
         snapshots, settings = self._take_snapshots()
         classes = self.classes.class_list()
         settings = dataclasses.replace(
             settings, threshold=self.classes.threshold(classes, settings)
         )
         target = self._session.results.find_target(
-            self._viewer, image, snapshots[0], classes.rows
+            self._viewer, image, snapshots[0], self.classes.rows()
         )
         return RunRequest(
             image=image,
@@ -303,17 +362,19 @@ class SegmentationWidget(QWidget):
         if self._runs.is_running:
             return
         self.offer.hide()
+        own_list: RunList | None = None
         try:
             request = self._make_request(may_download=may_download)
+            own_list = RunList(self.classes)
             self._writer = RunWriter(
-                self._viewer,
-                self._session.results,
-                request,
-                self.classes.state,
+                self._viewer, self._session.results, request, own_list
             )
         except NaclipError as error:
+            if own_list is not None:
+                own_list.end()
             self.panel.show_rest(str(error))
             return
+        self._run_list = own_list
         self._write_error = None
         self.panel.show_running()
         self._runs.start(request)
@@ -354,7 +415,10 @@ class SegmentationWidget(QWidget):
                     writer.write_part(item)
                 case Finished():
                     writer.write_finished(item)
-                    self._sync.follow(writer.result)
+            if self._sync is not None and (
+                self._run_list is not None and self._run_list.is_shown
+            ):
+                self._sync.follow(writer.result)
         except NaclipError as error:
             self._write_error = error
             self._runs.cancel()
@@ -362,6 +426,7 @@ class SegmentationWidget(QWidget):
     def _on_ended(self, request: RunRequest, outcome: Outcome) -> None:
         self._activity.close()
         writer, self._writer = self._writer, None
+        self._run_list = None
         if writer is None:
             return
         if self._write_error is not None:

@@ -20,15 +20,14 @@ from napari_naclip.layers.sync import (
 from napari_naclip.ui import messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari.components import ViewerModel
+    from napari.layers import Image
 
-    from napari_naclip.engine.class_state import ListState
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
     from napari_naclip.ui.jobs import Finished, Part, RunRequest
     from napari_naclip.ui.results import ResultBook
+    from napari_naclip.ui.run_list import RunList
 
 
 class Dropped(NaclipError):
@@ -44,9 +43,13 @@ class RunWriter:
     book : ResultBook
         Takes in the result when it is new.
     request : RunRequest
-    state : callable
-        Returns the class list as it is now: names, colors and locks may
-        change while the run goes on.
+    own_list : RunList
+        Names, colors and locks may change while the run goes on.
+
+    Raises
+    ------
+    Dropped
+        If another run writes to the same labels.
     """
 
     def __init__(
@@ -54,12 +57,13 @@ class RunWriter:
         viewer: ViewerModel,
         book: ResultBook,
         request: RunRequest,
-        state: Callable[[], ListState],
+        own_list: RunList,
     ) -> None:
         self._viewer = viewer
         self._book = book
         self._request = request
-        self._state = state
+        self._list = own_list
+        self._was_empty: dict[int, bool] = {}
         self._is_new = request.target is None
         self._is_image_stale = False
         self._counts = np.zeros(1, np.int64)
@@ -67,8 +71,15 @@ class RunWriter:
         self.result: Result | None = request.target
         self.kept = 0
         if self.result is not None:
+            if self.result.checkpoint is not None:
+                raise Dropped(messages.BUSY)
             label_layers.checkpoint(self.result)
         request.image.events.data.connect(self._on_image_replaced)
+
+    @property
+    def image(self) -> Image:
+        """The image that is segmented."""
+        return self._request.image
 
     def prepare(self) -> None:
         """Add the layer of a new result while it is still empty.
@@ -92,7 +103,7 @@ class RunWriter:
             part.snapshot,
             part.partial.labels,
             part.partial.region,
-            locked=self._state().locked_values,
+            locked=self._locked_values(result, part.snapshot),
         )
 
     def write_finished(self, finished: Finished) -> None:
@@ -103,21 +114,25 @@ class RunWriter:
             result,
             snapshot,
             segmentation.labels,
-            locked=self._state().locked_values,
+            locked=self._locked_values(result, snapshot),
         )
         store_recipe(
             result.labels,
             {**segmentation.recipe, 'picture': snapshot.describe()},
         )
-        state = self._state()
+        # The layer may have been edited since the table left it.
+        known = () if self._list.is_shown else result.rows
+        state = self._list.state
         apply_appearance(
             result,
             [
                 state.find(row.value) or row
                 for row in segmentation.classes.rows
+                if row.value not in known
             ],
         )
-        store_list(result.labels, state.to_dict())
+        if self._list.is_shown:
+            store_list(result.labels, state.to_dict())
         self._count(finished)
         self._notices.update(dict.fromkeys(segmentation.notices))
         if snapshot.left_out:
@@ -129,6 +144,7 @@ class RunWriter:
     def end(self) -> tuple[str, tuple[str, ...]]:
         """End a run that went to its end; return what to say, and notices."""
         self._disconnect()
+        self._list.end()
         if self.result is not None:
             label_layers.end_checkpoint(self.result)
         text = messages.describe_result(
@@ -142,6 +158,7 @@ class RunWriter:
     def take_back(self) -> None:
         """End a run that did not: take back what has not finished."""
         self._disconnect()
+        self._list.end()
         result = self.result
         if result is None or result.labels not in self._viewer.layers:
             return
@@ -162,7 +179,7 @@ class RunWriter:
             self.result = label_layers.add_result(
                 self._viewer, request.image, snapshot, request.classes
             )
-            store_list(self.result.labels, self._state().to_dict())
+            store_list(self.result.labels, self._list.state.to_dict())
             self._book.add(self.result)
             label_layers.checkpoint(self.result)
         elif self.result.labels not in layers or not label_layers.accepts(
@@ -170,6 +187,23 @@ class RunWriter:
         ):
             raise Dropped(messages.DROPPED_LABELS)
         return self.result
+
+    def _locked_values(
+        self, result: Result, snapshot: PlaneSnapshot
+    ) -> frozenset[int]:
+        """Return the label values whose pixels stay.
+
+        A locked background means 0 only where anything was labeled before:
+        on an empty plane it would leave no room for the first result.
+        """
+        locked = self._list.state.locked_values
+        if 0 not in locked:
+            return locked
+        key = id(snapshot)
+        if key not in self._was_empty:
+            before = result.labels.data[snapshot.index_of(snapshot.region)]
+            self._was_empty[key] = not np.any(before)
+        return locked - {0} if self._was_empty[key] else locked
 
     def _count(self, finished: Finished) -> None:
         labels, mask = finished.segmentation.labels, finished.snapshot.mask

@@ -83,11 +83,21 @@ class ListHistory(QObject):
         self._state = self._now.state
         self._next_values = {0: self._state.next_value}
         self._newest_epoch = 0
+        self._numbering = 0
 
     @property
     def state(self) -> ListState:
         """The list as it is."""
         return self._state
+
+    @property
+    def numbering(self) -> int:
+        """Another number for every list that came in the place of all.
+
+        As long as it is the same, so is the class of a label value that a
+        run had.
+        """
+        return self._numbering
 
     def edit(self, state: ListState, text: str) -> None:
         """Make a list the one that is shown, as a step that can be undone.
@@ -120,21 +130,25 @@ class ListHistory(QObject):
         """Show another list and forget the steps that led to the old one."""
         before = self._state
         self.stack.clear()
+        self._numbering += 1
         self._newest_epoch += 1
         self._next_values = {}
         self._now = self._take(state, self._newest_epoch)
         self._set(before, state)
 
-    def restore(self, state: ListState, text: str) -> None:
+    def restore(
+        self, state: ListState, text: str, *, is_kept: bool = False
+    ) -> None:
         """Show the list that a layer keeps.
 
-        A list that no run had is kept nowhere else, so that undo brings it
-        back; all other steps are forgotten.
+        The one that was shown comes back by undo, unless it is kept
+        elsewhere; all other steps are forgotten.
         """
         now, before = self._now, self._state
         self.reset(state)
-        if before.rows and not before.is_used:
+        if before.rows and not is_kept:
             self._next_values[now.epoch] = before.next_value
+            now.state = before
             self.stack.push(_Edit(self, now, self._now, text))
 
     def set_margin(self, margin: float) -> None:
@@ -167,6 +181,8 @@ class ListHistory(QObject):
 
     def show_snapshot(self, snapshot: _Snapshot) -> None:
         """Show the rows of another time; for the steps alone."""
+        if self._state.is_used and not self._rebase(snapshot):
+            return
         before, state = self._state, snapshot.state
         self._now = snapshot
         given = self._next_values.get(snapshot.epoch, 1)
@@ -179,6 +195,29 @@ class ListHistory(QObject):
                 removed=before.removed_beside(state.rows),
             ),
         )
+
+    def _rebase(self, snapshot: _Snapshot) -> bool:
+        """Move a list of another numbering behind the one that is painted.
+
+        Returns
+        -------
+        bool
+            False if there are not enough label values for it.
+        """
+        epoch = self._now.epoch
+        other = snapshot.epoch
+        if other == epoch:
+            return True
+        offset = self._state.next_value - 1
+        moved = [each for each in self._snapshots if each.epoch == other]
+        try:
+            states = [each.state.shifted(offset) for each in moved]
+        except InputError:
+            return False
+        for each, state in zip(moved, states, strict=True):
+            each.state, each.epoch = state, epoch
+        self._next_values.pop(other, None)
+        return True
 
     def _push(self, state: ListState, text: str, epoch: int) -> None:
         if state.rows == self._state.rows:

@@ -181,9 +181,21 @@ class ClassPanel(QWidget):
         self._say('')
         self._history.reset(state)
 
-    def restore_state(self, state: ListState, layer_name: str) -> None:
-        """Show the list that a layer keeps, as a step that can be undone."""
-        self._history.restore(state, f'take the list of “{layer_name}”')
+    @property
+    def numbering(self) -> int:
+        """Tells whether the list is still the same one, however edited."""
+        return self._history.numbering
+
+    def restore_state(
+        self, state: ListState, layer_name: str, *, is_kept: bool = False
+    ) -> None:
+        """Show the list that a layer keeps.
+
+        A step that can be undone, unless the list that was shown is kept
+        elsewhere.
+        """
+        text = f'take the list of “{layer_name}”'
+        self._history.restore(state, text, is_kept=is_kept)
 
     def tell(self, text: str) -> None:
         """Show a sentence below the entry box; an empty one hides it."""
