@@ -7,9 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
 
-from napari_naclip.engine.segmenter import Segmenter
 from napari_naclip.io.last_list import load_last
 from napari_naclip.ui import messages
 from napari_naclip.ui.class_table.model import Column
@@ -32,13 +30,6 @@ def rename(widget: SegmentationWidget, row: int, name: str) -> None:
     """Rename a class in the table."""
     model = widget.classes.table.model()
     assert model.setData(model.index(row, Column.NAME), name)
-
-
-def undo(qtbot, widget: SegmentationWidget) -> None:
-    """Take back the last step in the table."""
-    qtbot.keyClick(
-        widget.classes.table, 'Z', Qt.KeyboardModifier.ControlModifier
-    )
 
 
 @pytest.fixture
@@ -126,7 +117,7 @@ def test_back_at_the_first_image_the_table_is_in_step_again(
 
 
 def test_undo_of_a_taken_list_renames_nothing(
-    make_napari_viewer, open_widget, run, qtbot, picture, tmp_path
+    make_napari_viewer, open_widget, run, press, picture, tmp_path
 ) -> None:
     """The list of a file comes in the place of one with the same values."""
     path = str(tmp_path / 'saved.naclip')
@@ -142,18 +133,13 @@ def test_undo_of_a_taken_list_renames_nothing(
     labels = other.open(path, plugin='napari-naclip')[0]
     assert names(widget) == {1: 'sand', 2: 'water'}
     widget.classes.add_text('road')
-    undo(qtbot, widget)
-    undo(qtbot, widget)
+    press(widget.classes.actions_row.undo)
+    press(widget.classes.actions_row.undo)
     assert list(names(widget).values()) == ['grass', 'forest']
     assert min(names(widget)) > 3
     assert shown(labels)[1] == 'sand'
     assert shown(labels)[2] == 'water'
-    qtbot.keyClick(
-        widget.classes.table,
-        'Z',
-        Qt.KeyboardModifier.ControlModifier
-        | Qt.KeyboardModifier.ShiftModifier,
-    )
+    press(widget.classes.actions_row.redo)
     assert names(widget) == {1: 'sand', 2: 'water'}
 
 
