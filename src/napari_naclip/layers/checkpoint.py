@@ -63,6 +63,23 @@ def make_zeros(
         ) from error
 
 
+def put(
+    array: Any,
+    at: tuple[int | slice, ...],
+    values: npt.NDArray[Any],
+    where: Mask,
+) -> None:
+    """Put values into a block of an array, in place, where a mask says.
+
+    Layers may hold arrays of other kinds than numpy's.
+    """
+    block = array[at]
+    if isinstance(array, np.ndarray):
+        np.copyto(block, values, where=where)
+    else:
+        array[at] = np.where(where, values, np.asarray(block))
+
+
 def remember(
     result: Result,
     snapshot: PlaneSnapshot,
@@ -77,9 +94,10 @@ def remember(
     # Not edited, so that this is what the model wrote, too.
     if not np.can_cast(result.written.dtype, journal.before.dtype):
         journal.before = journal.before.astype(result.written.dtype)
-    journal.before[at] = np.where(
-        first, result.written[at], journal.before[at]
-    )
+    # It is 0 already: untouched memory takes no room and no time.
+    first &= result.written[at] != 0
+    if first.any():
+        put(journal.before, at, result.written[at], first)
     journal.is_touched[at] |= changes
     key = tuple(None if isinstance(i, slice) else i for i in snapshot.index)
     journal.planes[key] = snapshot.index
@@ -120,9 +138,8 @@ def restore(result: Result, checkpoint: Checkpoint) -> None:
         for at in checkpoint.planes.values():
             target, written = np.asarray(layer.data[at]), result.written[at]
             touched, before = checkpoint.is_touched[at], checkpoint.before[at]
-            back = touched & (target == written)
-            layer.data[at] = np.where(back, before, target)
-            result.written[at] = np.where(touched, before, written)
+            put(layer.data, at, before, touched & (target == written))
+            put(result.written, at, before, touched)
     result.rows = {
         value: row
         for value, row in result.rows.items()

@@ -20,6 +20,7 @@ from napari_naclip.layers.checkpoint import (
     checkpoint,
     end_checkpoint,
     make_zeros,
+    put,
     remember,
     restore,
 )
@@ -38,7 +39,7 @@ from napari_naclip.layers.sync import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     import numpy.typing as npt
     from napari.components import ViewerModel
@@ -48,6 +49,11 @@ if TYPE_CHECKING:
 
     Mask = npt.NDArray[np.bool_]
 
+
+#: Pixels that are written at a time.
+_BAND_PIXELS = 250_000
+#: Locked classes up to which comparing with each is faster than a search.
+_MOST_COMPARED = 16
 
 __all__ = [
     'Checkpoint',
@@ -255,33 +261,81 @@ def write_region(
         return 0
     rows = slice(inner.top - place.top, inner.bottom - place.top)
     columns = slice(inner.left - place.left, inner.right - place.left)
-    wanted = np.ones(inner.size, bool)
-    if mask is not None:
-        wanted &= mask[rows, columns]
+    wanted = None if mask is None else mask[rows, columns]
     if snapshot.mask is not None and snapshot.region is not None:
         own = snapshot.region
-        wanted &= snapshot.mask[
+        drawn = snapshot.mask[
             inner.top - own.top : inner.bottom - own.top,
             inner.left - own.left : inner.right - own.left,
         ]
+        wanted = drawn if wanted is None else wanted & drawn
     _make_room(result, labels.dtype)
-    layer, at = result.labels, snapshot.index_of(inner)
-    target, written = np.asarray(layer.data[at]), result.written[at]
-    new = snapshot.orient(labels[rows, columns]).astype(target.dtype)
-    wanted = snapshot.orient(wanted)
+    at = snapshot.index_of(inner)
+    new = snapshot.orient(labels[rows, columns])
+    wanted = None if wanted is None else snapshot.orient(wanted)
+    kept, is_changed = 0, False
+    # What is made on the way then stays in the processor's cache.
+    for band, part in _bands(at, new.shape):
+        more, changes = _find_changes(
+            np.asarray(result.labels.data[part]),
+            result.written[part],
+            new[band],
+            None if wanted is None else wanted[band],
+            locked,
+        )
+        kept += more
+        if changes is not None:
+            remember(result, snapshot, part, changes)
+            put(result.labels.data, part, new[band], changes)
+            put(result.written, part, new[band], changes)
+            is_changed = True
+    if is_changed:
+        result.labels.refresh(extent=False)
+    return kept
+
+
+def _bands(
+    at: tuple[int | slice, ...], shape: tuple[int, ...]
+) -> Iterator[tuple[slice, tuple[int | slice, ...]]]:
+    """Yield bands of a block, and what selects each of them in the layer."""
+    axis = next(i for i, each in enumerate(at) if isinstance(each, slice))
+    whole = at[axis]
+    first = (whole.start or 0) if isinstance(whole, slice) else 0
+    step = max(1, _BAND_PIXELS // max(1, shape[1]))
+    for start in range(0, shape[0], step):
+        end = min(start + step, shape[0])
+        band = slice(first + start, first + end)
+        yield slice(start, end), (*at[:axis], band, *at[axis + 1 :])
+
+
+def _find_changes(
+    target: npt.NDArray[Any],
+    written: npt.NDArray[Any],
+    new: npt.NDArray[np.unsignedinteger],
+    wanted: Mask | None,
+    locked: Collection[int],
+) -> tuple[int, Mask | None]:
+    """Return how many edited pixels are kept, and which pixels change.
+
+    None where no pixel changes.
+    """
+    changes = target != new
+    if wanted is not None:
+        changes &= wanted
+    if not changes.any():
+        return 0, None
     is_edited = target != written
-    kept = np.count_nonzero(wanted & is_edited & (target != new))
-    allowed = wanted & ~is_edited
-    if locked:
+    is_edited &= changes
+    kept = int(np.count_nonzero(is_edited))
+    changes &= ~is_edited
+    if len(locked) > _MOST_COMPARED:
         fixed = list(locked)
-        allowed &= ~(np.isin(target, fixed) | np.isin(new, fixed))
-    changes = allowed & (target != new)
-    if changes.any():
-        remember(result, snapshot, at, changes)
-        layer.data[at] = np.where(changes, new, target)
-        result.written[at] = np.where(changes, new, written)
-        layer.refresh(extent=False)
-    return int(kept)
+        changes &= ~(np.isin(target, fixed) | np.isin(new, fixed))
+    else:
+        for value in locked:
+            changes &= target != value
+            changes &= new != value
+    return kept, changes if changes.any() else None
 
 
 def _place(

@@ -65,6 +65,7 @@ def take_snapshots(
     shapes: Shapes | None = None,
     picture: Picture | None = None,
     fits_region: bool = False,
+    has_masks: bool = True,
 ) -> tuple[PlaneSnapshot, ...]:
     """Return what is to be segmented of a layer, as it is displayed now.
 
@@ -87,6 +88,10 @@ def take_snapshots(
     fits_region : bool
         Whether a region is an image of its own, to which the detail applies,
         instead of a part of its plane.
+    has_masks : bool
+        Whether to find which pixels a shape encloses; without, the whole
+        rectangle around it is meant, which is enough to know how large a run
+        would be, and fast.
 
     Raises
     ------
@@ -116,7 +121,7 @@ def take_snapshots(
         parts = list(
             _clip_parts(
                 corners,
-                polygons,
+                polygons if has_masks else None,
                 (factors[displayed[0]], factors[displayed[1]]),
                 size,
             )

@@ -204,10 +204,10 @@ def fill_polygon(
         None if there is no such pixel.
     """
     rows, columns = region.size
-    flips = np.zeros((rows, columns + 1), dtype=np.uint8)
     points = corners - (region.top, region.left)
     # A center exactly on a side would be in or out by rounding alone.
     points = np.round(points, 6)
+    crossed: list[npt.NDArray[np.int64]] = []
     for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
         (y0, x0), (y1, x1) = sorted((start, end), key=lambda each: each[0])
         first, last = (int(np.clip(np.ceil(y), 0, rows)) for y in (y0, y1))
@@ -216,8 +216,17 @@ def fill_polygon(
         at = np.arange(first, last)
         crossing = x0 + (at - y0) * (x1 - x0) / (y1 - y0)
         column = np.clip(np.ceil(crossing), 0, columns).astype(int)
-        flips[at, column] ^= 1
-    inside = np.bitwise_xor.accumulate(flips[:, :columns], axis=1) == 1
+        crossed.append(np.stack([at, column], axis=1))
+    if not crossed:
+        return None
+    where = np.concatenate(crossed)
+    where = where[np.lexsort((where[:, 1], where[:, 0]))]
+    inside = np.zeros((rows, columns), bool)
+    # Each row is crossed an even number of times: in and out again.
+    for (row, begin), (_, end) in zip(
+        where[::2].tolist(), where[1::2].tolist(), strict=True
+    ):
+        inside[row, begin:end] = True
     return inside if inside.any() else None
 
 

@@ -290,7 +290,7 @@ class SegmentationWidget(QWidget):
             self.image.set_summary('')
             return
         try:
-            snapshots, settings = self._take_snapshots()
+            snapshots, settings = self._take_snapshots(has_masks=False)
             text = describe_run(
                 snapshots,
                 settings,
@@ -301,7 +301,9 @@ class SegmentationWidget(QWidget):
             text = str(error)
         self.image.set_summary(text)
 
-    def _take_snapshots(self) -> tuple[tuple[PlaneSnapshot, ...], Settings]:
+    def _take_snapshots(
+        self, *, has_masks: bool = True
+    ) -> tuple[tuple[PlaneSnapshot, ...], Settings]:
         image = self.image.image
         if image is None:
             raise NaclipError(messages.NO_IMAGE)
@@ -316,6 +318,7 @@ class SegmentationWidget(QWidget):
             shapes=self.image.shapes,
             picture=self.image.picture,
             fits_region=self.image.fits_region,
+            has_masks=has_masks,
         )
         return snapshots, settings
 
