@@ -211,6 +211,10 @@ class RunController(QObject):
         """Start a run; there must be none under way."""
         run = Run(request)
         self._run, self._request, self._delivered = run, request, 0
+        # Qt calls it after `returned`, which may let go of the run: PySide6
+        # crashes when the plain object of a bound method has died by then;
+        # a partial keeps it.
+        close = functools.partial(run.close)
         create_worker(
             _NamedWork(_work),
             run,
@@ -218,7 +222,7 @@ class RunController(QObject):
             _connect={
                 'yielded': self._on_yielded,
                 'returned': self._on_returned,
-                'finished': run.close,
+                'finished': close,
             },
         )
 
