@@ -12,7 +12,6 @@ from napari.utils.notifications import (
     show_warning,
 )
 from qtpy.QtCore import QEvent, QTimer, Signal
-from qtpy.QtGui import QHideEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_naclip.engine import registry
@@ -50,6 +49,7 @@ from napari_naclip.ui.writing import RunWriter
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
+    from qtpy.QtGui import QHideEvent
 
     from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.layers.snapshot import PlaneSnapshot

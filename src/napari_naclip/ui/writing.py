@@ -151,7 +151,7 @@ class RunWriter:
             self._request.classes,
             self._counts,
             self.kept,
-            self._state().locked_values,
+            self._list.state.locked_values,
         )
         return text, tuple(self._notices)
 

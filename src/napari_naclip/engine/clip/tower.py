@@ -97,12 +97,13 @@ class ImageTower:
         pack = device.type == 'cpu' and dtype == torch.bfloat16
         pack = pack and can_pack(dtype)
         for block in self._blocks:
-            # Packed before the weights are rounded: rounded once, not twice.
+            # From the rounded weights: a tower that was moved away for lack
+            # of memory and comes back must see the same again.
+            block.to(dtype)
             if pack:
                 block.pack(dtype)
             else:
                 block.unpack()
-            block.to(dtype)
         self._biases.clear()
         self._positions.clear()
 
