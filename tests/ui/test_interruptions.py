@@ -172,7 +172,7 @@ def test_worker_error_is_one_line(
 
     dispatched = []
     monkeypatch.setattr(
-        'napari_naclip.ui.widget.notification_manager.dispatch',
+        'napari_naclip.ui.director.notification_manager.dispatch',
         dispatched.append,
     )
     with monkeypatch.context() as patch:

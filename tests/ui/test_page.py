@@ -58,7 +58,7 @@ def test_details_come_into_sight(
         raise RuntimeError('the disk is on fire')
 
     monkeypatch.setattr(
-        'napari_naclip.ui.widget.notification_manager.dispatch', print
+        'napari_naclip.ui.director.notification_manager.dispatch', print
     )
     monkeypatch.setattr(Segmenter, '_tokens', fail)
     run(small)

@@ -109,7 +109,7 @@ def test_error_with_details(
         raise RuntimeError('the disk is on fire')
 
     monkeypatch.setattr(
-        'napari_naclip.ui.widget.notification_manager.dispatch', print
+        'napari_naclip.ui.director.notification_manager.dispatch', print
     )
     with monkeypatch.context() as patch:
         patch.setattr(Segmenter, '_tokens', fail)

@@ -6,7 +6,6 @@ for, a file, the bundled demo, or a model that is already in memory.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from importlib import resources
@@ -315,7 +314,7 @@ class _Parts:
 def _load_demo() -> _Parts:
     from napari_naclip.engine.clip import load
 
-    config = demo_config()
+    config = registry.demo_config()
     clip, tokenizer = load.load_demo(config, demo_weights())
     return _Parts(
         registry.DEMO_NAME,
@@ -391,17 +390,6 @@ def _missing(entry: registry.RegistryEntry) -> WeightsMissingError:
         size=size,
         present=present,
     )
-
-
-def demo_config() -> dict[str, Any]:
-    """Return the configuration of the bundled demo model."""
-    text = (
-        resources.files('napari_naclip.demo')
-        .joinpath('config.json')
-        .read_text(encoding='utf-8')
-    )
-    config: dict[str, Any] = json.loads(text)
-    return config
 
 
 def demo_weights() -> bytes:

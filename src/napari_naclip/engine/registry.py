@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 from napari_naclip.engine.errors import ModelError
 
@@ -108,12 +108,18 @@ def sliding_window(name: str) -> tuple[int, int]:
         If there is none of that name.
     """
     if name == DEMO_NAME:
-        text = (
-            resources.files('napari_naclip.demo')
-            .joinpath('config.json')
-            .read_text(encoding='utf-8')
-        )
-        config = json.loads(text)
+        config = demo_config()
         return config['window'], config['stride']
     entry = find_model(name)
     return entry.window, entry.stride
+
+
+def demo_config() -> dict[str, Any]:
+    """Return the configuration of the bundled demo model."""
+    text = (
+        resources.files('napari_naclip.demo')
+        .joinpath('config.json')
+        .read_text(encoding='utf-8')
+    )
+    config: dict[str, Any] = json.loads(text)
+    return config
