@@ -128,7 +128,8 @@ def test_classes_do_not_mix() -> None:
     guide, maps = random_pair(12, 10, maps=20)
     together = run(guide, maps, (1, 2), 5)
     alone = run(guide, maps[7:8], (1, 2), 5)
-    torch.testing.assert_close(together[7:8], alone, atol=1e-6, rtol=0)
+    # One column and many are added up in another order: a few roundings.
+    torch.testing.assert_close(together[7:8], alone, atol=3e-6, rtol=0)
 
 
 def test_the_halo_reaches_as_far_as_the_steps() -> None:

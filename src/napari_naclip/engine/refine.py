@@ -127,17 +127,21 @@ def _neighbor_weights(differences: list[torch.Tensor]) -> torch.Tensor:
 def refine_maps(
     maps: torch.Tensor, matrix: torch.Tensor, steps: int
 ) -> Iterator[torch.Tensor]:
-    """Yield the maps after each step.
+    """Yield the maps after each step; each is overwritten two steps later.
 
     Parameters
     ----------
     maps : (H * W, Q) float32 Tensor
-        One column a map.
+        One column a map. Overwritten.
     matrix : (H * W, H * W) sparse Tensor
         ``affinity_matrix``.
     steps : int
         How often it is applied.
     """
+    spare = torch.zeros_like(maps)
     for _ in range(steps):
-        maps = matrix @ maps
+        # ``matrix @ maps`` fills and copies its result besides, which takes
+        # longer than the product itself.
+        torch.addmm(spare, matrix, maps, beta=0, out=spare)
+        maps, spare = spare, maps
         yield maps

@@ -12,7 +12,7 @@ import torch
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
-from napari_naclip.engine.clip.products import PackedProduct, Product
+from napari_naclip.engine.clip.products import Product
 from napari_naclip.engine.errors import ModelError
 
 #: QuickGELU is h * sigmoid(1.702 h).
@@ -61,57 +61,38 @@ class Block:
 
     def __init__(self, block: ResidualAttentionBlock) -> None:
         self._block = block
-        self.unpack()
-
-    def unpack(self) -> None:
-        """Multiply with the block's own weights, whatever becomes of them."""
-        attention, mlp = self._block.attn, self._block.mlp
-        self._project: Product | PackedProduct = Product(
+        attention, mlp = block.attn, block.mlp
+        self._project = Product(
             attention.in_proj_weight, attention.in_proj_bias
         )
-        self._merge: Product | PackedProduct = Product(
+        self._merge = Product(
             attention.out_proj.weight, attention.out_proj.bias
         )
-        self._expand: Product | PackedProduct = Product(
-            mlp.c_fc.weight, mlp.c_fc.bias
-        )
-        self._contract: Product | PackedProduct = Product(
-            mlp.c_proj.weight, mlp.c_proj.bias
-        )
-        self._activate = _in_place_quick_gelu
-        if not isinstance(mlp.gelu, QuickGELU):
-            self._activate = mlp.gelu
-
-    def pack(self, dtype: torch.dtype) -> None:
-        """Multiply with copies of the weights as they are now, laid out."""
-        attention, mlp = self._block.attn, self._block.mlp
-        self._project = PackedProduct(
-            attention.in_proj_weight, attention.in_proj_bias, dtype
-        )
-        self._merge = PackedProduct(
-            attention.out_proj.weight, attention.out_proj.bias, dtype
-        )
-        expand, contract = mlp.c_fc, mlp.c_proj
+        self._expand = Product(mlp.c_fc.weight, mlp.c_fc.bias)
+        self._contract = Product(mlp.c_proj.weight, mlp.c_proj.bias)
+        self._activate = mlp.gelu
         if isinstance(mlp.gelu, QuickGELU):
-            # h sigmoid(f h) = silu(f h) / f: the factor goes into the copied
-            # weights, the silu into the product, and no pass is left over.
-            factor = _QUICK_FACTOR
-            self._expand = PackedProduct(
-                expand.weight * factor, expand.bias * factor, dtype, 'swish'
-            )
-            self._contract = PackedProduct(
-                contract.weight / factor, contract.bias, dtype
-            )
-            self._activate = torch.nn.Identity()
-        else:
-            self._expand = PackedProduct(expand.weight, expand.bias, dtype)
-            self._contract = PackedProduct(
-                contract.weight, contract.bias, dtype
-            )
-            self._activate = mlp.gelu
+            self._activate = _in_place_quick_gelu
+
+    @property
+    def _products(self) -> tuple[Product, ...]:
+        return self._project, self._merge, self._expand, self._contract
+
+    def pack(self) -> None:
+        """Lay the weights out for this CPU; the block itself is empty then."""
+        for product in self._products:
+            product.pack()
+
+    def unpack(self) -> None:
+        """Give the block its weights back, bit for bit."""
+        for product in self._products:
+            product.unpack()
 
     def to(self, dtype: torch.dtype) -> None:
-        """Give the weights of the matrix products, and no others, a dtype."""
+        """Give the weights of the matrix products, and no others, a dtype.
+
+        They must not be packed.
+        """
         self._block.attn.to(dtype)
         self._block.mlp.to(dtype)
 

@@ -62,6 +62,10 @@ class ImageTower:
         self._visual = copy.deepcopy(visual).float().eval()
         self._visual.requires_grad_(False)
         self._blocks = blocks.wrap_blocks(self._visual.transformer.resblocks)
+        #: Number of weights.
+        self.parameter_count = sum(
+            each.numel() for each in self._visual.parameters()
+        )
         self._biases: dict[tuple[object, ...], torch.Tensor] = {}
         self._positions: dict[tuple[int, int], torch.Tensor] = {}
         self.to(device, dtype)
@@ -83,27 +87,19 @@ class ImageTower:
         """Length of a token's embedding."""
         return int(self._visual.proj.shape[1])
 
-    @property
-    def parameter_count(self) -> int:
-        """Number of weights."""
-        return sum(p.numel() for p in self._visual.parameters())
-
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the tower; only weights of matrix products take `dtype`."""
         self.device = device
         self.dtype = dtype
+        for block in self._blocks:
+            block.unpack()
         self._visual.to(device)
         self._visual.conv1.to(dtype)
-        pack = device.type == 'cpu' and dtype == torch.bfloat16
-        pack = pack and can_pack(dtype)
+        packs = device.type == 'cpu' and can_pack(dtype)
         for block in self._blocks:
-            # From the rounded weights: a tower that was moved away for lack
-            # of memory and comes back must see the same again.
             block.to(dtype)
-            if pack:
-                block.pack(dtype)
-            else:
-                block.unpack()
+            if packs:
+                block.pack()
         self._biases.clear()
         self._positions.clear()
 
