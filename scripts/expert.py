@@ -256,6 +256,8 @@ def segment_what_is_seen(
 
 def segment_a_stack(driver: WindowDriver, panel: SegmentationWidget) -> Image:
     """Segment all planes of a stack in micrometers, cancel, look at areas."""
+    # Layers in pixels beside one in micrometers make napari warn.
+    driver.viewer.layers.clear()
     planes = [demo_scene(seed, 224, 320)[0].image for seed in range(_PLANES)]
     stack: Image = driver.viewer.add_image(
         np.stack(planes),
@@ -264,8 +266,6 @@ def segment_a_stack(driver: WindowDriver, panel: SegmentationWidget) -> Image:
         scale=_SPACING,
         units=('µm',) * 3,
     )
-    for layer in driver.viewer.layers[:-1]:
-        layer.visible = False
     driver.see_all()
     expect(panel.image.image == stack, 'The panel does not follow.')
     driver.choose(panel.image.scope_box, 'All planes')
@@ -319,6 +319,7 @@ def open_a_second_window(driver: WindowDriver) -> None:
     first = driver.viewer
     count = len(first.layers)
     second = napari.Viewer()
+    second.window.resize(driver.window.width(), driver.window.height())
     driver.use(second)
     driver.choose_menu('File', 'Open Sample', SAMPLE)
     panel = open_panel(driver)
