@@ -16,6 +16,10 @@ class InputError(NaclipError, ValueError):
     """An image, a class list or a setting that cannot be used."""
 
 
+class BlankImageError(InputError):
+    """An image in which nothing can be told apart: one value, or none."""
+
+
 class ModelError(NaclipError):
     """A model that is unknown, or that NACLIP cannot run on."""
 

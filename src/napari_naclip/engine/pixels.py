@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.errors import BlankImageError, InputError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -103,12 +103,12 @@ def _check_image(array: npt.NDArray[np.generic]) -> None:
             'needed. Convert it first, for example to its magnitude.'
         )
     if array.dtype.kind == 'f' and not np.isfinite(array).any():
-        raise InputError(
+        raise BlankImageError(
             'The image holds no finite value, only NaN or infinity. Check '
             'how it was read.'
         )
     if (array == array[0, 0]).all():
-        raise InputError(
+        raise BlankImageError(
             'The image is constant: all its pixels have the value '
             f'{array[0, 0].tolist()}, so that there is nothing to tell '
             'apart. Choose another.'
@@ -188,7 +188,7 @@ def _finite_values(image: npt.ArrayLike) -> npt.NDArray[Any]:
 def _check_limits(low: float, high: float) -> tuple[float, float]:
     if low == high:
         # One finite value among NaN and infinity, or beside an alpha.
-        raise InputError(
+        raise BlankImageError(
             f'Every finite value of the image is {low:g}, so that there is '
             'nothing to tell apart. Choose another, or set contrast limits.'
         )

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_naclip.engine.errors import BlankImageError
 from napari_naclip.engine.types import Partial, Region
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
@@ -102,10 +103,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The result of one job."""
+    """The result of one job.
+
+    Attributes
+    ----------
+    snapshot : PlaneSnapshot
+    segmentation : Segmentation or None
+        None where a plane of several is blank and was left out: stacks often
+        begin and end with such planes.
+    """
 
     snapshot: PlaneSnapshot
-    segmentation: Segmentation = field(repr=False)
+    segmentation: Segmentation | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,13 @@ def job_sizes(request: RunRequest) -> tuple[float, ...]:
 
 
 def iter_run(request: RunRequest) -> Generator[Item, None, None]:
-    """Yield progress, parts and results of all jobs; holds the slot."""
+    """Yield progress, parts and results of all jobs; holds the slot.
+
+    Raises
+    ------
+    BlankImageError
+        If all of them are blank.
+    """
     jobs = len(request.snapshots)
 
     def tell(progress: Progress, job: int = 1) -> RunProgress:
@@ -175,6 +190,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
 
         pixels: npt.NDArray[Any] | None = None
         before: PlaneSnapshot | None = None
+        blank = 0
         with threads_left_for_window(request.reserved_cores):
             for job, snapshot in enumerate(request.snapshots, 1):
                 # Regions of one lattice share the pixels of their plane.
@@ -201,6 +217,11 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                             yield tell(step, job)
                 except StopIteration as stop:
                     yield Finished(snapshot, stop.value)
+                except BlankImageError:
+                    blank += 1
+                    if blank == jobs:
+                        raise
+                    yield Finished(snapshot, None)
                 finally:
                     steps.close()
     finally:

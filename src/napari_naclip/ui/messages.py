@@ -132,6 +132,14 @@ def describe_cancelled(finished: int, jobs: int) -> str:
     return f'Cancelled. {finished} of {jobs} are finished and stay.'
 
 
+def describe_blank(count: int, jobs: int, unit: str) -> str:
+    """Return how many planes or regions had nothing to tell apart."""
+    return (
+        f'{count} of {jobs} {unit}s left out, because all their pixels have '
+        'one value; their labels are as they were.'
+    )
+
+
 def describe_left_out(names: Collection[str]) -> str:
     """Return which visible images are not part of the composite."""
     shown = ', '.join(repr(name) for name in names)

@@ -261,7 +261,8 @@ class RunController(QObject):
         # What was under way to this thread when Cancel was pressed was
         # dropped: the count that matters is this thread's.
         count = self._delivered
-        if count == len(request.snapshots):
+        is_all = count == len(request.snapshots)
+        if is_all and not isinstance(outcome, Failed):
             outcome = Done(count)
         elif run.was_cancelled:
             outcome = Cancelled(count)

@@ -20,6 +20,7 @@ from napari_naclip.layers.sync import (
 from napari_naclip.ui import messages
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Image
 
@@ -63,6 +64,7 @@ class RunWriter:
         self._book = book
         self._request = request
         self._list = own_list
+        self._blank = 0
         self._was_empty: dict[int, bool] = {}
         self._is_new = request.target is None
         self._is_image_stale = False
@@ -109,6 +111,9 @@ class RunWriter:
     def write_finished(self, finished: Finished) -> None:
         """Write a plane or region that stays; raises like ``write_part``."""
         snapshot, segmentation = finished.snapshot, finished.segmentation
+        if segmentation is None:
+            self._blank += 1
+            return
         result = self._ready(snapshot)
         self.kept += label_layers.write_region(
             result,
@@ -133,7 +138,7 @@ class RunWriter:
         )
         if self._list.is_shown:
             store_list(result.labels, state.to_dict())
-        self._count(finished)
+        self._count(snapshot, segmentation.labels)
         self._notices.update(dict.fromkeys(segmentation.notices))
         if snapshot.left_out:
             self._notices[messages.describe_left_out(snapshot.left_out)] = None
@@ -153,7 +158,17 @@ class RunWriter:
             self.kept,
             self._list.state.locked_values,
         )
-        return text, tuple(self._notices)
+        notices = list(self._notices)
+        if self._blank:
+            notices.insert(
+                0,
+                messages.describe_blank(
+                    self._blank,
+                    len(self._request.snapshots),
+                    self._request.unit,
+                ),
+            )
+        return text, tuple(notices)
 
     def take_back(self) -> None:
         """End a run that did not: take back what has not finished."""
@@ -205,8 +220,12 @@ class RunWriter:
             self._was_empty[key] = not np.any(before)
         return locked - {0} if self._was_empty[key] else locked
 
-    def _count(self, finished: Finished) -> None:
-        labels, mask = finished.segmentation.labels, finished.snapshot.mask
+    def _count(
+        self,
+        snapshot: PlaneSnapshot,
+        labels: npt.NDArray[np.unsignedinteger],
+    ) -> None:
+        mask = snapshot.mask
         if mask is not None and mask.shape == labels.shape:
             labels = labels[mask]
         counts = np.bincount(labels.ravel(), minlength=len(self._counts))
