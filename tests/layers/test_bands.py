@@ -1,0 +1,92 @@
+"""Writing in bands gives what writing pixel by pixel would."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from napari.components import ViewerModel
+
+from napari_naclip.engine.types import ClassList, Region, Settings
+from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers.labels import add_result, write_region
+from napari_naclip.layers.read import take_snapshots
+
+CLASSES = ClassList.from_text('one; two; three')
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    is_transposed=st.booleans(),
+    has_mask=st.booleans(),
+    locked=st.sets(st.integers(0, 30)),
+    most_compared=st.sampled_from([0, 16]),
+    band=st.integers(1, 40),
+)
+def test_as_pixel_by_pixel(
+    seed: int,
+    is_transposed: bool,
+    has_mask: bool,
+    locked: set[int],
+    most_compared: int,
+    band: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((2, 7, 9)))
+    if is_transposed:
+        viewer.dims.order = (0, 2, 1)
+    (snapshot,) = take_snapshots(image, viewer, Settings(detail=None))
+    result = add_result(viewer, image, snapshot, CLASSES)
+    data, written = result.labels.data, result.written
+    written[:] = rng.integers(0, 4, data.shape)
+    data[:] = np.where(rng.random(data.shape) < 0.3, 3, written)
+    before, model = data.copy(), written.copy()
+    label_layers.checkpoint(result)
+
+    top, left = rng.integers(0, 4, 2)
+    region = Region(int(top), int(left), int(top) + 3, int(left) + 2)
+    new = rng.integers(0, 4, region.size).astype(np.uint8)
+    mask = rng.random(region.size) < 0.6 if has_mask else None
+    with (
+        patch.object(label_layers, '_BAND_PIXELS', band),
+        patch.object(label_layers, '_MOST_COMPARED', most_compared),
+    ):
+        kept = write_region(result, snapshot, new, region, mask, locked)
+
+    expected, own, expected_kept = before.copy(), model.copy(), 0
+    (plane,) = snapshot.plane_key
+    for row, column in np.ndindex(region.size):
+        at = (region.top + row, region.left + column)
+        at = (plane, *(at[::-1] if is_transposed else at))
+        value = new[row, column]
+        if (mask is not None and not mask[row, column]) or before[at] == value:
+            continue
+        if before[at] != model[at]:
+            expected_kept += 1
+        elif not {int(before[at]), int(value)} & locked:
+            expected[at] = own[at] = value
+    np.testing.assert_array_equal(data, expected)
+    np.testing.assert_array_equal(written, own)
+    assert kept == expected_kept
+
+    label_layers.restore(result, result.checkpoint)
+    np.testing.assert_array_equal(data, before)
+    np.testing.assert_array_equal(written, model)
+
+
+@pytest.mark.parametrize('dtype', [np.int64, np.uint16])
+def test_labels_of_a_wider_type(dtype: type) -> None:
+    """A person may have put another array into the layer."""
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((5, 6)))
+    (snapshot,) = take_snapshots(image, viewer, Settings(detail=None))
+    result = add_result(viewer, image, snapshot, CLASSES)
+    result.labels.data = result.labels.data.astype(dtype)
+    write_region(result, snapshot, np.full((5, 6), 2, np.uint8))
+    assert result.labels.data.dtype == dtype
+    assert (result.labels.data == 2).all()
