@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,19 @@ def golden_model(golden_clip: torch.nn.Module) -> Model:
     return load_model(
         (golden_clip, clip_tokenizer()), device='cpu', precision='float32'
     )
+
+
+@pytest.fixture
+def make_napari_viewer(
+    make_napari_viewer: Callable[..., object],
+) -> Callable[..., object]:
+    """Return napari's function, with asynchronous slicing if NAPARI_ASYNC=1.
+
+    napari's own fixture sets all settings back to their defaults, so that
+    the variable would do nothing.
+    """
+    from napari.settings import get_settings
+
+    if os.environ.get('NAPARI_ASYNC', '0') not in ('', '0'):
+        get_settings().experimental.async_ = True
+    return make_napari_viewer

@@ -99,7 +99,7 @@ def test_colormap_is_napari_s(viewer: ViewerModel, order) -> None:
     np.testing.assert_allclose(see(snapshot) / 255, expected, atol=0.02)
 
 
-def test_composite_is_what_the_canvas_shows(make_napari_viewer) -> None:
+def test_composite_is_what_the_canvas_shows(make_napari_viewer, qtbot) -> None:
     viewer = make_napari_viewer(show=True)
     layers = [
         viewer.add_image(
@@ -122,6 +122,8 @@ def test_composite_is_what_the_canvas_shows(make_napari_viewer) -> None:
     (snapshot,) = take_snapshots(
         layers[0], viewer, FULL, picture=Picture(channels='composite')
     )
+    # With asynchronous slicing the canvas comes later than the data.
+    qtbot.waitUntil(lambda: all(layer.loaded for layer in layers))
     shot = viewer.export_figure(scale_factor=8, flash=False)
     step = shot.shape[0] // 4
     canvas = shot[step // 2 :: step, step // 2 :: step, :3]
