@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,9 +17,6 @@ from qtpy.QtWidgets import QAbstractButton
 from napari_naclip.engine.segmenter import Segmenter
 from napari_naclip.ui.compute import SLOT
 from napari_naclip.ui.widget import SegmentationWidget
-
-# pytest adds no folder of tests by itself; `looks` lies in this one.
-sys.path.append(str(Path(__file__).parent))
 
 #: Milliseconds for a run with the demo model, on a busy machine.
 TIMEOUT = 120_000

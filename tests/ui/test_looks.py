@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import looks
 import pytest
 from napari.settings import get_settings
 from qtpy.QtCore import Qt
@@ -24,6 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+import looks
 from napari_naclip.engine.errors import WeightsMissingError
 from napari_naclip.ui.estimate import RunProgress
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from qtpy.QtCore import QPoint, QRect, QSize, Qt
 from qtpy.QtWidgets import (
     QAbstractButton,
-    QAbstractScrollArea,
     QAbstractSpinBox,
     QCheckBox,
     QComboBox,
@@ -301,7 +300,4 @@ def size_faults(root: QWidget) -> list[str]:
 
 def has_scroll_area(root: QWidget) -> bool:
     """Return whether a small window can show all of a widget."""
-    return any(
-        type(area) is QScrollArea
-        for area in root.findChildren(QAbstractScrollArea)
-    )
+    return bool(root.findChildren(QScrollArea))
