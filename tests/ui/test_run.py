@@ -28,7 +28,8 @@ from napari_naclip.ui.compute import (
     ModelRequest,
     threads_left_for_window,
 )
-from napari_naclip.ui.jobs import Part, merge_partials
+from napari_naclip.ui.jobs import Part
+from napari_naclip.ui.parts import merge_partials
 from napari_naclip.ui.run import (
     Cancelled,
     Done,

@@ -65,7 +65,7 @@ def test_failure_in_the_second_plane_keeps_the_first(
         return real(self, batch)
 
     monkeypatch.setattr(
-        'napari_naclip.ui.widget.notification_manager.dispatch',
+        'napari_naclip.ui.director.notification_manager.dispatch',
         lambda _: None,
     )
     first = 10**6

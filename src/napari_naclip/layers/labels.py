@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_naclip.engine.classes import ClassList
 from napari_naclip.engine.types import Region, Segmentation
 from napari_naclip.layers.checkpoint import (
     Checkpoint,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
+    from napari_naclip.engine.classes import ClassList
     from napari_naclip.layers.snapshot import PlaneSnapshot
 
     Mask = npt.NDArray[np.bool_]
@@ -64,7 +64,6 @@ __all__ = [
     'checkpoint',
     'end_checkpoint',
     'has_edits',
-    'keep_values',
     'restore',
     'update_result',
     'write_region',
@@ -95,29 +94,6 @@ class Result:
     rows: dict[int, LabelRow]
     written: npt.NDArray[Any] = field(repr=False)
     checkpoint: Checkpoint | None = field(default=None, repr=False)
-
-
-def keep_values(classes: ClassList, result: Result | None) -> ClassList:
-    """Return classes with the values that a result's layer has for them.
-
-    A class that the layer knows by name keeps its value; a new one gets a
-    value that the layer never had.
-    """
-    if result is None:
-        return classes
-    known = {
-        row.name.casefold(): row for value, row in result.rows.items() if value
-    }
-    largest = max(result.rows)
-    rows = []
-    for row in classes.classes:
-        old = known.get(row.name.casefold())
-        if old is None:
-            largest += 1
-            rows.append(replace(row, value=largest, color=''))
-        else:
-            rows.append(replace(row, value=old.value, color=old.color))
-    return ClassList(tuple(rows), classes.background)
 
 
 def accepts(result: Result, snapshot: PlaneSnapshot) -> bool:

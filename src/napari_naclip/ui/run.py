@@ -30,8 +30,8 @@ from napari_naclip.ui.jobs import (
     Part,
     RunRequest,
     job_sizes,
-    merge_partials,
 )
+from napari_naclip.ui.parts import merge_partials
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -189,13 +189,9 @@ class ClassPanel(QWidget):
     def restore_state(
         self, state: ListState, layer_name: str, *, is_kept: bool = False
     ) -> None:
-        """Show the list that a layer keeps.
-
-        A step that can be undone, unless the list that was shown is kept
-        elsewhere.
-        """
-        text = f'take the list of “{layer_name}”'
-        self._history.restore(state, text, is_kept=is_kept)
+        """Show a layer's list; undo brings back one that is not kept."""
+        step = f'take the list of “{layer_name}”'
+        self._history.restore(state, step, is_kept=is_kept)
 
     def tell(self, text: str) -> None:
         """Show a sentence below the entry box; an empty one hides it."""
