@@ -230,9 +230,9 @@ def segment_what_is_seen(
     driver.click(panel.image.section)
     driver.choose(panel.image.detail_box, '1 model pixel = …')
     set_number(driver, panel.image.reduction_box, '2')
-    expect(
-        panel.image.settings_part()['reduction'] == 2,
-        'The number of image pixels is not 2.',
+    driver.wait(
+        lambda: panel.image.settings_part()['reduction'] == 2,
+        'a model pixel is 2 image pixels',
     )
     driver.pause(1)
     before = labels.data.copy()
@@ -302,6 +302,7 @@ def reopen(
     """Close the dock with its cross and open it again: all is the same."""
     rows, model = panel.classes.rows(), panel.model.state()
     image, options = panel.image.state(), panel.options.state()
+    layer, areas = panel.image.image, areas_of(panel)
     driver.click(dock_of(panel).titleBarWidget().close_button)
     driver.wait(lambda: panel.parent() is None, 'the dock is closed')
     again = open_panel(driver)
@@ -310,6 +311,9 @@ def reopen(
     expect(again.model.state() == model, 'The model is another one.')
     expect(again.image.state() == image, 'The picture is another one.')
     expect(again.options.state() == options, 'The options are others.')
+    driver.pause(1)
+    expect(again.image.image == layer, 'The image is another one.')
+    expect(areas_of(again) == areas, 'The areas are others.')
     driver.picture('reopened')
     return again
 
@@ -369,7 +373,9 @@ def turn(
 
 def set_number(driver: WindowDriver, box, text: str) -> None:
     """Type a number into a spin box."""
-    driver.click(box.findChild(QLineEdit))
+    line = box.findChild(QLineEdit)
+    driver.click(line)
+    driver.wait(box.hasFocus, 'the box of the number has the focus')
     driver.press('ctrl+a')
     driver.type(text)
     driver.press('Tab')
