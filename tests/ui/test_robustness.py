@@ -82,6 +82,40 @@ def test_other_widget_after_the_first_was_closed(
     assert 'forest' in list(viewer.layers[-1].features['class'])
 
 
+@pytest.mark.parametrize('is_pinned', [False, True])
+def test_a_dock_that_comes_back_looks_at_the_same_image(
+    make_napari_viewer_proxy,
+    open_widget,
+    run,
+    press,
+    qtbot,
+    picture,
+    is_pinned,
+) -> None:
+    viewer = make_napari_viewer_proxy()
+    viewer.add_image(picture, name='other')
+    image = viewer.add_image(picture, name='mine')
+    widget = open_widget(viewer)
+    if is_pinned:
+        press(widget.image.pin_box)
+        viewer.layers.selection.active = viewer.layers['other']
+    run(widget)
+    viewer.window.remove_dock_widget(widget)
+    widget.deleteLater()
+    _, again = viewer.window.add_plugin_dock_widget('napari-naclip')
+    assert again is not widget
+    assert again.image.image == image
+    assert again.image.is_pinned is is_pinned
+    assert run(again).startswith('Done')
+    assert len(viewer.layers) == 3
+    # What a person has selected meanwhile counts more, if nothing is pinned.
+    viewer.window.remove_dock_widget(again)
+    again.deleteLater()
+    viewer.layers.selection.active = viewer.layers['other']
+    _, third = viewer.window.add_plugin_dock_widget('napari-naclip')
+    assert (third.image.image == image) is is_pinned
+
+
 def test_same_image_in_two_layers(
     make_napari_viewer, open_widget, run, picture
 ) -> None:

@@ -283,6 +283,12 @@ class ImagePanel(QWidget):
             if isinstance(state.get(name), bool):
                 button.setChecked(state[name])
 
+    def return_to(self, image: Image | None, *, is_pinned: bool) -> None:
+        """Look at an image again, unless it is gone or not pinned to it."""
+        if self.chooser.choose(image):
+            self.pin_box.setChecked(is_pinned)
+        self.chooser.follow()
+
     def reset_choices(self, event: object = None) -> None:
         """Take the layers that there are now."""
         self.chooser.reset_choices(event)

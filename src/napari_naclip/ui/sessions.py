@@ -15,6 +15,7 @@ from napari_naclip.ui.results import ResultBook
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Image
 
     from napari_naclip.engine.class_state import ListState
 
@@ -30,11 +31,26 @@ class Session:
         None until a panel was closed.
     choices : dict
         Of the other parts, by the name of the part.
+    is_pinned : bool
+        Whether the image stayed when another became active.
     """
 
     results: ResultBook
     classes: ListState | None = None
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_pinned: bool = False
+    _image: weakref.ref[Image] | None = None
+
+    @property
+    def image(self) -> Image | None:
+        """The image that the panel looked at, if it is still there."""
+        return None if self._image is None else self._image()
+
+    @image.setter
+    def image(self, image: Image | None) -> None:
+        # napari's proxies of a layer are made anew each time.
+        layer = getattr(image, '__wrapped__', image)
+        self._image = None if layer is None else weakref.ref(layer)
 
 
 class Sessions:

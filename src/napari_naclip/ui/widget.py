@@ -92,6 +92,9 @@ class SegmentationWidget(QWidget):
         self._lay_out()
         self._connect()
         self.reset_choices()
+        self.image.return_to(
+            self._session.image, is_pinned=self._session.is_pinned
+        )
         self._open()
 
     def _lay_out(self) -> None:
@@ -169,6 +172,8 @@ class SegmentationWidget(QWidget):
         self._session.classes = self.classes.state()
         for name, part in self._stateful_parts.items():
             self._session.choices[name] = part.state()
+        self._session.image = self.image.image
+        self._session.is_pinned = self.image.is_pinned
 
     @property
     def _stateful_parts(self) -> dict[str, ImagePanel | ModelPanel | Options]:
