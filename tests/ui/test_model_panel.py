@@ -374,9 +374,6 @@ def test_escape_takes_the_offer_away(qtbot, offer: WeightsOffer) -> None:
     assert offer.isHidden()
 
 
-# Looks
-
-
 def test_every_control_says_what_it_is(panel: ModelPanel) -> None:
     buddies = {label.buddy() for label in panel.findChildren(QLabel)}
     for control in (panel.model, panel.device, panel.precision):

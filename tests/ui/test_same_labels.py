@@ -47,6 +47,9 @@ def test_same_labels(
         model=load_model('demo'),
         settings=Settings(contrast_limits=(0, 255)),
     )
+    recipe = viewer.layers[-1].metadata['napari-naclip']
+    for key in ('model', 'settings', 'classes', 'image'):
+        assert recipe[key] == result.recipe[key]
     np.testing.assert_array_equal(in_window, result.labels)
     np.testing.assert_array_equal(tifffile.imread(output), result.labels)
     assert len(np.unique(in_window)) >= (4 if name == 'scene' else 2)
