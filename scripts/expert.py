@@ -267,6 +267,9 @@ def segment_a_stack(driver: WindowDriver, panel: SegmentationWidget) -> Image:
         units=('µm',) * 3,
     )
     driver.see_all()
+    # To the first plane, which is finished first.
+    driver.press(*['Left'] * _PLANES)
+    expect(driver.viewer.dims.point[0] == 0, 'Left does not go to plane 1.')
     expect(panel.image.image == stack, 'The panel does not follow.')
     driver.choose(panel.image.scope_box, 'All planes')
     driver.choose(panel.options.refinement, 'off')

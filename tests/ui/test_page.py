@@ -43,6 +43,13 @@ def test_notices_come_into_sight_once(small, run, type_classes, qtbot) -> None:
     notices = small.panel.notices
     run(small)
     qtbot.waitUntil(lambda: is_in_sight(small, notices))
+    # Its end as well: what is said below takes more lines than before.
+    end = QPoint(0, notices.height())
+    viewport = small.findChild(QScrollArea).viewport()
+    qtbot.waitUntil(
+        lambda: notices.mapTo(viewport, end).y() <= viewport.height()
+    )
+    qtbot.wait(300)
     # The same words again are no reason to scroll away.
     bar.setValue(0)
     run(small)

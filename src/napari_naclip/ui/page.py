@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from qtpy.QtGui import QResizeEvent
+
+#: Milliseconds until everything has its place after something appeared.
+_SETTLE_TIME: Final = 150
 
 
 class ScrollingPage(QScrollArea):
@@ -26,6 +31,10 @@ class ScrollingPage(QScrollArea):
     def __init__(self, parts: Iterable[QWidget]) -> None:
         super().__init__()
         self._wanted: QWidget | None = None
+        self._settled = QTimer(self)
+        self._settled.setSingleShot(True)
+        self._settled.setInterval(_SETTLE_TIME)
+        self._settled.timeout.connect(self._forget_wanted)
         page = QWidget()
         rows = QVBoxLayout(page)
         #: Pixels around the parts.
@@ -58,8 +67,17 @@ class ScrollingPage(QScrollArea):
         """Scroll to a part that has just appeared, once it has its place."""
         self._wanted = part
         QTimer.singleShot(0, self._scroll_to_wanted)
+        self._settled.start()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keep in sight what has just appeared: texts below may grow."""
+        super().resizeEvent(event)
+        self._scroll_to_wanted()
 
     def _scroll_to_wanted(self) -> None:
         if self._wanted is not None:
             self.ensureWidgetVisible(self._wanted)
-            self._wanted = None
+
+    def _forget_wanted(self) -> None:
+        self._scroll_to_wanted()
+        self._wanted = None
