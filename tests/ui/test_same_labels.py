@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from PIL import Image
 
 from napari_naclip import Settings, load_model, segment
 from napari_naclip.cli import main
 from napari_naclip.demo.scenes import demo_scene
+from napari_naclip.ui.compute import SLOT
 
 
 def scene() -> tuple[np.ndarray, str]:
@@ -50,6 +52,10 @@ def test_same_labels(
     recipe = viewer.layers[-1].metadata['napari-naclip']
     for key in ('model', 'settings', 'classes', 'image'):
         assert recipe[key] == result.recipe[key]
+    fresh, pixels = load_model('demo'), torch.rand(1, 3, 112, 112)
+    assert torch.equal(
+        SLOT._model.tower.tokens(pixels), fresh.tower.tokens(pixels)
+    )
     np.testing.assert_array_equal(in_window, result.labels)
     np.testing.assert_array_equal(tifffile.imread(output), result.labels)
     assert len(np.unique(in_window)) >= (4 if name == 'scene' else 2)

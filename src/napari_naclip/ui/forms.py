@@ -116,6 +116,8 @@ def make_combo(choices: Mapping[str, Any], tooltip: str) -> QComboBox:
 
 def select(combo: QComboBox, value: object) -> None:
     """Choose the entry with some data; without one nothing changes."""
-    index = combo.findData(value)
-    if index >= 0:
-        combo.setCurrentIndex(index)
+    # Not findData: PySide6 raises for numbers that Qt's integers cannot hold.
+    for index in range(combo.count()):
+        if combo.itemData(index) == value:
+            combo.setCurrentIndex(index)
+            break

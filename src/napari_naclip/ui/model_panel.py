@@ -96,6 +96,10 @@ class ModelPanel(QWidget):
         #: Files of weights, by the model that they are for.
         self._weights: dict[str, Path] = {}
         self._is_known = False
+        # Not QTimer.singleShot: in PySide6 that calls what is deleted by then.
+        self._look = QTimer(self)
+        self._look.setSingleShot(True)
+        self._look.timeout.connect(self.refresh)
         self.model = make_combo(
             {name: name for name in registry.MODEL_NAMES},
             'The CLIP model, and whether its weights are on this machine. '
@@ -300,7 +304,7 @@ class ModelPanel(QWidget):
         super().showEvent(event)
         if not self._is_known:
             self._is_known = True
-            QTimer.singleShot(0, self.refresh)
+            self._look.start(0)
 
     def _on_chosen(self, _index: int = 0) -> None:
         self._show_model()

@@ -35,6 +35,10 @@ class ScrollingPage(QScrollArea):
         self._settled.setSingleShot(True)
         self._settled.setInterval(_SETTLE_TIME)
         self._settled.timeout.connect(self._forget_wanted)
+        # Not QTimer.singleShot: in PySide6 that calls what is deleted by then.
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._scroll_to_wanted)
         page = QWidget()
         rows = QVBoxLayout(page)
         #: Pixels around the parts.
@@ -66,7 +70,7 @@ class ScrollingPage(QScrollArea):
     def bring_into_sight(self, part: QWidget) -> None:
         """Scroll to a part that has just appeared, once it has its place."""
         self._wanted = part
-        QTimer.singleShot(0, self._scroll_to_wanted)
+        self._timer.start(0)
         self._settled.start()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:

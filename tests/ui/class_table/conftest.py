@@ -21,7 +21,8 @@ def panel(qtbot) -> ClassPanel:
     panel.resize(300, 700)
     with qtbot.waitExposed(panel):
         panel.show()
-    panel.activateWindow()
+    with qtbot.waitActive(panel):
+        panel.activateWindow()
     return panel
 
 
