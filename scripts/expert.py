@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import napari
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication, QColorDialog, QDockWidget, QLineEdit
+from qtpy.QtWidgets import QApplication, QColorDialog, QLineEdit
 
 from napari_naclip.demo.scenes import demo_scene
 from napari_naclip.io.presets import list_presets
@@ -18,12 +18,16 @@ from newcomer import SAMPLE, WORDS
 from panel_driver import (
     SlowRuns,
     answer_file_dialog,
+    areas_of,
     check_running,
+    dock_of,
     names,
     open_panel,
     run,
     select_class,
+    set_number,
     type_classes,
+    value_of,
     wait_for_rest,
 )
 from window_driver import expect
@@ -372,36 +376,3 @@ def turn(
     row = names(panel).index(name)
     driver.click_cell(panel.classes.table, row, Column.ON)
     expect(panel.classes.rows()[row].is_on is is_on, f'{name} did not turn.')
-
-
-def set_number(driver: WindowDriver, box, text: str) -> None:
-    """Type a number into a spin box."""
-    line = box.findChild(QLineEdit)
-    driver.click(line)
-    driver.wait(box.hasFocus, 'the box of the number has the focus')
-    driver.press('ctrl+a')
-    driver.type(text)
-    driver.press('Tab')
-
-
-def value_of(panel: SegmentationWidget, name: str) -> int:
-    """Return the label value of a class."""
-    return panel.classes.rows()[names(panel).index(name)].value
-
-
-def areas_of(panel: SegmentationWidget) -> list[str]:
-    """Return what the table shows as areas."""
-    model = panel.classes.table.model()
-    return [
-        str(model.index(row, Column.AREA).data())
-        for row in range(model.rowCount())
-    ]
-
-
-def dock_of(panel: SegmentationWidget) -> QDockWidget:
-    """Return the dock that a panel is in."""
-    widget = panel.parentWidget()
-    while widget is not None and not isinstance(widget, QDockWidget):
-        widget = widget.parentWidget()
-    expect(widget is not None, 'The panel is in no dock.')
-    return widget

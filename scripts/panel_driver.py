@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication, QFileDialog
+from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QLineEdit
 
 from napari_naclip.engine.segmenter import Segmenter
 from napari_naclip.ui.class_table.model import Column
@@ -164,3 +164,36 @@ class SlowRuns(HeldRuns):
 
     def _wait(self) -> None:
         time.sleep(self._seconds)
+
+
+def set_number(driver: WindowDriver, box, text: str) -> None:
+    """Type a number into a spin box."""
+    line = box.findChild(QLineEdit)
+    driver.click(line)
+    driver.wait(box.hasFocus, 'the box of the number has the focus')
+    driver.press('ctrl+a')
+    driver.type(text)
+    driver.press('Tab')
+
+
+def value_of(panel: SegmentationWidget, name: str) -> int:
+    """Return the label value of a class."""
+    return panel.classes.rows()[names(panel).index(name)].value
+
+
+def areas_of(panel: SegmentationWidget) -> list[str]:
+    """Return what the table shows as areas."""
+    model = panel.classes.table.model()
+    return [
+        str(model.index(row, Column.AREA).data())
+        for row in range(model.rowCount())
+    ]
+
+
+def dock_of(panel: SegmentationWidget) -> QDockWidget:
+    """Return the dock that a panel is in."""
+    widget = panel.parentWidget()
+    while widget is not None and not isinstance(widget, QDockWidget):
+        widget = widget.parentWidget()
+    expect(widget is not None, 'The panel is in no dock.')
+    return widget
