@@ -101,7 +101,7 @@ def main() -> None:
     viewer.add_image(coarse.repeat(16, axis=0).repeat(16, axis=1))
     widget = SegmentationWidget(viewer)
     viewer.window.add_dock_widget(widget, area='right')
-    widget.options.choose_model('demo')
+    widget.model.choose_model('demo')
 
     lists = 'sand\nwater', 'grass\nforest', 'sand\nwater\ngrass'
     figures, samples = {}, []
@@ -110,7 +110,7 @@ def main() -> None:
             figures['before'] = look(viewer)
         if number >= options.runs - last and number % EACH == 0:
             samples.append((number, look(viewer).memory))
-        widget.classes.text.setPlainText(lists[number % len(lists)])
+        widget.classes.replace_text(lists[number % len(lists)])
         run(widget)
     figures['after'] = look(viewer)
 

@@ -144,10 +144,10 @@ def main() -> None:
     viewer.add_image(image)
     widget = SegmentationWidget(viewer)
     viewer.window.add_dock_widget(widget, area='right')
-    widget.options.choose_model('demo')
-    detail = widget.options.detail
-    detail.setCurrentIndex(detail.findData(None))
-    widget.classes.text.setPlainText('sand\nwater\ngrass')
+    widget.model.choose_model('demo')
+    detail = widget.image.detail_box
+    detail.setCurrentIndex(detail.findData('full'))
+    widget.classes.replace_text('sand; water; grass')
     settle = QEventLoop()
     QTimer.singleShot(1000, settle.quit)
     settle.exec()
