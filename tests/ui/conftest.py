@@ -38,6 +38,17 @@ def nothing_left(qtbot) -> Iterator[None]:
 
 
 @pytest.fixture
+def zoom_in() -> Callable[..., None]:
+    """Return a function that doubles a viewer's zoom."""
+
+    def zoom(viewer) -> None:
+        # The camera moved into the scene in napari 0.9.
+        getattr(viewer, 'scene', viewer).camera.zoom *= 2
+
+    return zoom
+
+
+@pytest.fixture
 def press(qtbot) -> Callable[[QAbstractButton], None]:
     """Return a function that clicks a button as a person does."""
 

@@ -239,7 +239,7 @@ def test_same_widget_put_back_is_in_step(
 
 
 def test_closed_dock_is_garbage(
-    make_napari_viewer, open_widget, run, qtbot, picture
+    make_napari_viewer, zoom_in, open_widget, run, qtbot, picture
 ) -> None:
     viewer = make_napari_viewer()
     viewer.add_image(np.stack([picture[..., 0]] * 3))
@@ -249,7 +249,7 @@ def test_closed_dock_is_garbage(
     viewer.window.remove_dock_widget(widget)
     # Nothing listens any more, though the widget is still there.
     viewer.dims.set_current_step(0, 2)
-    viewer.scene.camera.zoom *= 2
+    zoom_in(viewer)
     assert not widget._preview_timer.isActive()
     del widget
     qtbot.wait(50)

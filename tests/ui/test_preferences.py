@@ -17,6 +17,12 @@ from napari_naclip.ui.preferences import Preferences, read_preferences
 
 MANIFEST = Path(napari_naclip.__file__).with_name('napari.yaml')
 
+#: For tests of what there is not before napari 0.9.
+needs_page = pytest.mark.skipif(
+    not hasattr(napari.settings, 'get_plugin_settings'),
+    reason='this napari has no preferences of plugins',
+)
+
 
 @pytest.fixture
 def stored(plugin_settings, npe2pm):
@@ -26,10 +32,12 @@ def stored(plugin_settings, npe2pm):
     return getattr(settings, preferences.CONFIGURATION)
 
 
+@needs_page
 def test_nothing_set_gives_the_defaults(stored) -> None:
     assert read_preferences() == Preferences()
 
 
+@needs_page
 def test_what_is_set_is_read_and_kept(stored) -> None:
     stored.model = 'demo'
     stored.device = 'cpu'
@@ -76,6 +84,7 @@ def test_a_value_that_is_no_choice_gives_the_default(
     assert read_preferences() == Preferences()
 
 
+@needs_page
 def test_an_older_napari_gives_the_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -83,6 +92,7 @@ def test_an_older_napari_gives_the_defaults(
     assert read_preferences() == Preferences()
 
 
+@needs_page
 def test_a_napari_that_does_not_know_the_plugin_gives_the_defaults(
     plugin_settings,
 ) -> None:

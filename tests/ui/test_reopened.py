@@ -64,7 +64,7 @@ def test_opened_labels_belong_to_the_chosen_image(
 
 
 def test_nothing_calls_a_widget_whose_window_is_closed(
-    make_napari_viewer, open_widget, run, qtbot, picture
+    make_napari_viewer, zoom_in, open_widget, run, qtbot, picture
 ) -> None:
     viewer = make_napari_viewer()
     viewer.add_image(np.stack([picture[..., 0]] * 3))
@@ -74,7 +74,7 @@ def test_nothing_calls_a_widget_whose_window_is_closed(
     viewer.close()
     qtbot.wait(50)
     # A script may go on with the viewer's model.
-    viewer.scene.camera.zoom *= 2
+    zoom_in(viewer)
     viewer.dims.ndisplay = 3
     viewer.dims.order = (1, 0)
     labels.colormap = {1: 'red', None: 'white'}
@@ -84,7 +84,7 @@ def test_nothing_calls_a_widget_whose_window_is_closed(
 
 
 def test_camera_is_of_no_concern_to_a_whole_plane(
-    make_napari_viewer, open_widget, qtbot, picture, monkeypatch
+    make_napari_viewer, zoom_in, open_widget, qtbot, picture, monkeypatch
 ) -> None:
     """Taking snapshots at each move would make the view jerk."""
     viewer = make_napari_viewer()
@@ -98,11 +98,11 @@ def test_camera_is_of_no_concern_to_a_whole_plane(
         'set_summary',
         lambda text: (taken.append(text), real(text)),
     )
-    viewer.scene.camera.zoom *= 2
+    zoom_in(viewer)
     qtbot.wait(300)
     assert not taken
     scope = widget.image.scope_box
     scope.setCurrentIndex(scope.findData('visible'))
     qtbot.waitUntil(lambda: len(taken) == 1)
-    viewer.scene.camera.zoom *= 2
+    zoom_in(viewer)
     qtbot.waitUntil(lambda: len(taken) == 2)
