@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
+from torch.nn.functional import adaptive_avg_pool2d
 
 from napari_naclip.engine.errors import BlankImageError, InputError
+from napari_naclip.engine.resample import bilinear_taps
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -223,14 +224,38 @@ def resize(
     -------
     (size[0], size[1], 3) uint8 array
     """
-    tensor = torch.from_numpy(picture).permute(2, 0, 1)
-    if tuple(tensor.shape[1:]) != tuple(size):
+    if picture.shape[:2] != tuple(size):
         if uses_area_average(picture.shape[:2], size, resampling):
+            tensor = torch.from_numpy(picture).permute(2, 0, 1)
             tensor = adaptive_avg_pool2d(tensor, size)
+            picture = tensor.permute(1, 2, 0).contiguous().numpy()
         else:
-            tensor = interpolate(tensor[None], size, mode='bilinear')[0]
-    rounded = tensor.add(0.5).clamp_(0, 255).to(torch.uint8)
-    return rounded.permute(1, 2, 0).contiguous().numpy()
+            picture = _resize_bilinear(picture, size)
+    rounded = np.clip(picture + np.float32(0.5), 0, 255)
+    seen: npt.NDArray[np.uint8] = rounded.astype(np.uint8)
+    return seen
+
+
+def _resize_bilinear(
+    picture: npt.NDArray[np.float32], size: tuple[int, int]
+) -> npt.NDArray[np.float32]:
+    """Return a picture resized as by torch's ``interpolate``.
+
+    Not by it: there the last bit depends on the number of threads, and where
+    a value lies between two gray levels, so would the picture. The same
+    labels must come from a window that is left a core and from a script.
+    """
+    for axis, length in enumerate(size):
+        taps = bilinear_taps(picture.shape[axis], length, 0, length)
+        shares = taps.fraction.astype(np.float32)
+        shares = shares.reshape([-1 if axis == i else 1 for i in range(3)])
+        lower = picture.take(taps.lower, axis)
+        lower *= 1 - shares
+        upper = picture.take(taps.upper, axis)
+        upper *= shares
+        lower += upper
+        picture = lower
+    return picture
 
 
 def uses_area_average(
