@@ -14,7 +14,7 @@ import functools
 from typing import Final
 
 import torch
-from torch.nn.functional import linear
+from torch.nn.functional import linear, silu
 
 #: Rows that the order of the weights is chosen for: the tokens of two windows
 #: of 14 x 14 patches. Other numbers give the same result.
@@ -30,7 +30,7 @@ class Product:
     Parameters
     ----------
     weight : (outputs, inputs) Parameter
-        Empty while it is packed, so that nothing is there twice.
+        Empty while it is packed as it is, so that it is not there twice.
     bias : (outputs,) Parameter
     """
 
@@ -40,32 +40,57 @@ class Product:
         self._weight = weight
         self._bias = bias
         self._packed: torch.Tensor | None = None
+        self._packed_bias: torch.Tensor = bias
+        self._activation = 'none'
 
     @property
     def dtype(self) -> torch.dtype:
         """What is multiplied."""
         return self._weight.dtype
 
-    def pack(self) -> None:
-        """Lay the weight out for oneDNN; it must be on the CPU."""
-        if self._packed is None:
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(
-                self._weight.detach(), _ROWS_HINT
-            )
+    def pack(
+        self,
+        *,
+        factor: float = 1.0,
+        bias_factor: float = 1.0,
+        activation: str = 'none',
+    ) -> None:
+        """Lay the weight out for oneDNN; it must be on the CPU.
+
+        Parameters
+        ----------
+        factor, bias_factor : float
+            What weight and bias are multiplied by. A weight that is
+            multiplied is kept besides, to be given back as it was.
+        activation : {'none', 'swish'}
+            Applied to the product before it is rounded.
+        """
+        if self._packed is not None:
+            return
+        weight = self._weight.detach()
+        if factor != 1:
+            weight = (weight.float() * factor).to(weight.dtype)
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(
+            weight, _ROWS_HINT
+        )
+        bias = self._bias.detach()
+        self._packed_bias = (bias.float() * bias_factor).to(bias.dtype)
+        self._activation = activation
+        if factor == 1:
             self._weight.data = self._weight.new_empty(0)
 
     def unpack(self) -> None:
         """Give the layer its weight back, bit for bit."""
-        if self._packed is not None:
+        if self._packed is not None and self._weight.numel() == 0:
             self._weight.data = self._packed.to_dense()
-            self._packed = None
+        self._packed = None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the product of (..., inputs), (..., outputs)."""
         if self._packed is None:
             return linear(x, self._weight, self._bias)
         product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._packed, self._bias, 'none', [], ''
+            x, self._packed, self._packed_bias, self._activation, [], ''
         )
         return product
 
@@ -85,12 +110,18 @@ def can_pack(dtype: torch.dtype) -> bool:
     )
     try:
         with torch.inference_mode():
+            product.pack(factor=2, activation='swish')
+            fused = product(x.to(dtype)).float()
+            product.unpack()
             product.pack()
-            found = product(x.to(dtype))
+            found = product(x.to(dtype)).float()
             product.unpack()
             is_back = torch.equal(product._weight, weight.to(dtype))
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return False
-    expected = linear(x, weight, bias)
-    error = (found.float() - expected).norm()
-    return is_back and bool(error <= _TOLERANCES[dtype] * expected.norm())
+    plain = linear(x, weight, bias)
+    pairs = ((found, plain), (fused, silu(linear(x, 2 * weight, bias))))
+    return is_back and all(
+        bool((one - other).norm() <= _TOLERANCES[dtype] * other.norm())
+        for one, other in pairs
+    )
