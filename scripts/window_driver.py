@@ -127,6 +127,7 @@ class WindowDriver:
             By default the middle of a button, the left end of others.
         """
         self.scroll_to(widget)
+        self._wait_until_still(widget)
         if place is None:
             place = widget.rect().center()
         name = widget.accessibleName() or type(widget).__name__
@@ -139,6 +140,17 @@ class WindowDriver:
         self.point(widget, place)
         _act('click', '1')
         self.pause(0.1)
+
+    def _wait_until_still(self, widget: QWidget) -> None:
+        """Wait until layouts have stopped to move a widget about."""
+        before = None
+        for _ in range(20):
+            now = widget.mapToGlobal(QPoint(0, 0)), widget.size()
+            if now == before:
+                return
+            before = now
+            # Longer than a panel waits before it tells of a choice.
+            self.pause(0.25)
 
     def check(self, box: QWidget) -> None:
         """Click the mark of a check box."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtCore import QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QLabel,
     QScrollArea,
     QWidget,
 )
 
 from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.ui.page import ScrollingPage
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_notices_come_into_sight_once(small, run, type_classes, qtbot) -> None:
     qtbot.waitUntil(
         lambda: notices.mapTo(viewport, end).y() <= viewport.height()
     )
-    qtbot.wait(300)
+    qtbot.wait(600)
     # The same words again are no reason to scroll away.
     bar.setValue(0)
     run(small)
@@ -130,3 +132,24 @@ def test_wheel_changes_nothing_in_passing(small, press, qtbot) -> None:
         before_it = value_of(control)
         turn_wheel(control)
         assert value_of(control) != before_it
+
+
+def test_what_appeared_stays_in_sight_while_texts_grow(qtbot) -> None:
+    above, wanted = QLabel('short'), QLabel('notice')
+    above.setMinimumHeight(400)
+    page = ScrollingPage((above, wanted))
+    qtbot.addWidget(page)
+    page.resize(200, 200)
+    with qtbot.waitExposed(page):
+        page.show()
+    page.bring_into_sight(wanted)
+    # As the line about the next run does, a moment after the notices.
+    QTimer.singleShot(200, lambda: above.setMinimumHeight(600))
+    qtbot.wait(900)
+    place = wanted.mapTo(page.viewport(), QPoint(0, 0))
+    assert 0 <= place.y() <= 200 - wanted.height()
+    # Later on nothing moves by itself.
+    above.setMinimumHeight(800)
+    qtbot.wait(100)
+    place = wanted.mapTo(page.viewport(), QPoint(0, 0))
+    assert place.y() > 200

@@ -10,10 +10,11 @@ from qtpy.QtWidgets import QScrollArea, QVBoxLayout, QWidget
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from qtpy.QtGui import QResizeEvent
+    from qtpy.QtGui import QResizeEvent, QWheelEvent
 
 #: Milliseconds until everything has its place after something appeared.
-_SETTLE_TIME: Final = 150
+#: Longer than the panel waits before it tells of the next run.
+_SETTLE_TIME: Final = 500
 
 
 class ScrollingPage(QScrollArea):
@@ -77,6 +78,11 @@ class ScrollingPage(QScrollArea):
         """Keep in sight what has just appeared: texts below may grow."""
         super().resizeEvent(event)
         self._scroll_to_wanted()
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """Let a person go where they want."""
+        self._wanted = None
+        super().wheelEvent(event)
 
     def _scroll_to_wanted(self) -> None:
         if self._wanted is not None:
