@@ -17,11 +17,12 @@ from torch.nn.functional import interpolate
 
 import baseline
 import baseline_pamr
-from napari_naclip.engine import classify, refine
+from napari_naclip.engine import refine
 from napari_naclip.engine.clip.text import clip_tokenizer, embed_queries
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
+from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import (
     REFINEMENTS,
     ClassList,
@@ -174,8 +175,8 @@ class Engine:
         if isinstance(result, torch.Tensor):
             return Answer(result.squeeze(0))
         features = run_to_end(self._segmenter(key).encode(self._work.image))
-        scores = classify.token_scores(features, self._work.queries)
-        maps = classify.Projection(features).maps(scores, features.region)
+        scores = TokenScores(features, self._work.queries)
+        maps = Projection(features).maps(scores, features.region)
         if key.startswith('refined'):
             maps = self._refine(maps)
         return Answer(maps, result.labels)
@@ -184,7 +185,12 @@ class Engine:
         refinement = 'fast' if key.startswith('refined') else 'off'
         return Segmenter(
             self._model,
-            Settings(refine=refinement, window=224, stride=112),
+            Settings(
+                refine=refinement,
+                window=224,
+                stride=112,
+                token_precision='float32',
+            ),
         )
 
     def _refine(self, maps: torch.Tensor) -> torch.Tensor:

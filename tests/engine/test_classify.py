@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from torch.nn.functional import interpolate, normalize
 
 from napari_naclip.engine import classify, tiles
-from napari_naclip.engine.classify import Features, decide
+from napari_naclip.engine.features import DictStore, Features, WindowTokens
+from napari_naclip.engine.seen import SeenPicture
 from napari_naclip.engine.segmenter import run_to_end
-from napari_naclip.engine.tiles import Projection
+from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import ClassList, Region
 from napari_naclip.engine.windows import plan_windows
+from tallies import class_probabilities, tally_maps
 
 CLASSES = ClassList.from_text('background, wall; sky; tree, bush, leaf')
 
@@ -25,12 +27,20 @@ def make_features(
     generator = torch.Generator().manual_seed(0)
     plan = plan_windows(*seen, window=12, stride=5)
     tokens = torch.randn(len(plan), 3, 2, 8, generator=generator)
-    guide = torch.randn(3, *seen, generator=generator)
+    picture = torch.randint(0, 256, (*seen, 3), generator=generator)
+    kept = WindowTokens(
+        len(plan),
+        (3, 2, 8),
+        torch.float32,
+        DictStore(),
+        lambda index: index.to_bytes(2, 'little'),
+    )
+    for index, window in enumerate(normalize(tokens, dim=-1)):
+        kept.put(index, window)
     return Features(
-        normalize(tokens, dim=-1),
+        kept,
         plan,
-        size,
-        guide,
+        SeenPicture(picture.byte().numpy(), size, (0.5,) * 3, (0.25,) * 3),
         part=plan.part(size),
         region=Region(0, 0, *size),
     )
@@ -74,35 +84,31 @@ def test_the_decision_is_the_published_one(
     label, confidence, shares = plain_decision(
         logits, [0, 0, 1, 2, 2, 2], [0, 1, 2], 40, threshold
     )
-    decision = decide(
-        torch.from_numpy(logits).float()[:, None, None],
-        CLASSES,
-        logit_scale=40,
-        threshold=threshold,
-    )
-    assert decision.labels.tolist() == [[label]]
-    assert decision.confidence[0, 0] == pytest.approx(confidence, abs=1e-5)
-    np.testing.assert_allclose(
-        decision.probabilities[:, 0, 0], shares, atol=1e-5
-    )
+    cosines = torch.from_numpy(logits).float()[:, None, None]
+    tally = tally_maps(cosines, CLASSES, scale=40)
+    assert tally.labels(CLASSES, threshold).tolist() == [[label]]
+    assert tally.confidence()[0, 0] == pytest.approx(confidence, abs=1e-5)
+    probabilities = class_probabilities(cosines, tally, CLASSES, scale=40)
+    np.testing.assert_allclose(probabilities[:, 0, 0], shares, atol=1e-5)
+
+
+def label(
+    cosines: torch.Tensor, classes: ClassList, threshold: float = 0
+) -> np.ndarray:
+    return tally_maps(cosines, classes, scale=40).labels(classes, threshold)
 
 
 def test_the_threshold_comes_before_renormalizing() -> None:
     # Six equal queries: 1/6 each, but 1/3 a class once divided by the sum.
     labels = [
-        decide(
-            torch.zeros(6, 1, 1), CLASSES, logit_scale=40, threshold=threshold
-        ).labels.item()
+        label(torch.zeros(6, 1, 1), CLASSES, threshold).item()
         for threshold in (0.16, 0.17)
     ]
     assert labels == [0, 0]
     classes = ClassList.from_text('sky; tree', background='')
     cosines = torch.tensor([0.0, 0.01])[:, None, None]
     labels = [
-        decide(
-            cosines.clone(), classes, logit_scale=40, threshold=threshold
-        ).labels.item()
-        for threshold in (0.59, 0.6)
+        label(cosines, classes, threshold).item() for threshold in (0.59, 0.6)
     ]
     assert labels == [2, 0]  # sigmoid(0.4) = 0.599
 
@@ -110,37 +116,46 @@ def test_the_threshold_comes_before_renormalizing() -> None:
 def test_a_class_counts_by_its_best_synonym_not_their_sum() -> None:
     classes = ClassList.from_text('sky; tree, bush')
     cosines = torch.tensor([0.1, 0.09, 0.09])[:, None, None]
-    decision = decide(cosines, classes, logit_scale=40, threshold=0)
-    assert decision.labels.item() == 1
+    assert label(cosines, classes).item() == 1
 
 
 def test_labels_are_values_not_places() -> None:
     classes = ClassList.from_text('sky; tree', background='')
-    cosines = torch.tensor([[1.0, 0.0], [0.0, 1.0]])[:, None]
-    decision = decide(cosines, classes, logit_scale=40, threshold=0)
-    assert decision.labels.tolist() == [[1, 2]]
-    assert decision.labels.dtype == np.uint8
+    labels = label(torch.tensor([[1.0, 0.0], [0.0, 1.0]])[:, None], classes)
+    assert labels.tolist() == [[1, 2]]
+    assert labels.dtype == np.uint8
 
 
 def test_one_class_covers_everything() -> None:
     classes = ClassList.from_text('sky')
-    decision = decide(
-        torch.full((1, 2, 2), -0.5), classes, logit_scale=40, threshold=0
-    )
-    assert (decision.labels == 1).all()
-    assert (decision.confidence == 1).all()
+    tally = tally_maps(torch.full((1, 2, 2), -0.5), classes, scale=40)
+    assert (tally.labels(classes, 0) == 1).all()
+    assert (tally.confidence() == 1).all()
+
+
+def test_any_sharpness_gives_finite_numbers() -> None:
+    cosines = torch.tensor([-1.0, 1.0, 0.999])[:, None, None]
+    for scale in (1e-3, 100, 1e5):
+        tally = tally_maps(
+            cosines, ClassList.from_text('a; b, c'), scale=scale
+        )
+        assert tally.owner.item() == 1
+        assert np.isfinite(tally.confidence()).all()
+        assert 0.5 <= tally.confidence().item() <= 1
 
 
 def test_scores_lie_as_the_windows_do() -> None:
     features = make_features()
     queries = make_queries(4)
-    scores = classify.token_scores(features, queries).values[:4]
     plan = features.plan
+    scores = TokenScores(features, queries).rows(range(len(plan.tops)))[:4]
     assert scores.shape == (4, 3 * len(plan.tops), 2 * len(plan.lefts))
     for index, (top, left) in enumerate(plan.corners):
         i, j = plan.tops.index(top), plan.lefts.index(left)
         place = scores[:, 3 * i : 3 * i + 3, 2 * j : 2 * j + 2]
-        expected = torch.einsum('yxd,qd->qyx', features.tokens[index], queries)
+        expected = torch.einsum(
+            'yxd,qd->qyx', features.tokens.get(index), queries
+        )
         torch.testing.assert_close(place, expected)
 
 
@@ -150,7 +165,9 @@ def test_maps_are_the_published_mean_resized() -> None:
     total = torch.zeros(4, plan.height, plan.width)
     count = torch.zeros(plan.height, plan.width)
     window = (plan.window_height, plan.window_width)
-    for tokens, (top, left) in zip(features.tokens, plan.corners, strict=True):
+    for tokens, (top, left) in zip(
+        features.tokens.stack(), plan.corners, strict=True
+    ):
         grid = torch.einsum('yxd,qd->qyx', tokens, queries)[None]
         place = (
             slice(top, top + window[0]),
@@ -160,7 +177,7 @@ def test_maps_are_the_published_mean_resized() -> None:
         count[place] += 1
     mean = (total / count)[None]
     expected = interpolate(mean, features.size, mode='bilinear')[0]
-    scores = classify.token_scores(features, queries)
+    scores = TokenScores(features, queries)
     maps = Projection(features).maps(scores, features.region)
     torch.testing.assert_close(maps, expected, atol=1e-6, rtol=0)
 
@@ -169,9 +186,9 @@ def test_maps_are_the_published_mean_resized() -> None:
 def test_the_guide_is_resized_bilinearly(size: tuple[int, int]) -> None:
     features = make_features(size)
     # In float32 torch rounds the coordinates as well.
-    exact = features.guide[None].double()
+    exact = features.seen.normalized(0, 0, 24, 20)[None].double()
     expected = interpolate(exact, size, mode='bilinear')[0].float()
-    guide = Projection(features).guide(features.region)
+    guide = features.seen.guide(features.region)
     torch.testing.assert_close(guide, expected, atol=1e-6, rtol=0)
 
 
@@ -180,7 +197,7 @@ def test_tiles_are_the_whole(
     tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = make_features()
-    scores = classify.token_scores(features, make_queries(4))
+    scores = TokenScores(features, make_queries(4))
     whole = Projection(features).maps(scores, features.region)
     monkeypatch.setattr(tiles, 'TILE', tile)
     projection = Projection(features)
@@ -196,29 +213,30 @@ def test_tiles_are_the_whole(
 
 def test_the_guide_of_an_area_is_that_of_the_whole() -> None:
     features = make_features()
-    projection = Projection(features)
     area = Region(5, 11, 30, 41)
     assert torch.equal(
-        projection.guide(area),
-        projection.guide(features.region)[:, *area.slices],
+        features.seen.guide(area),
+        features.seen.guide(features.region)[:, *area.slices],
     )
 
 
-@pytest.mark.parametrize('count', [1, 15, 16, 17, 40])
-def test_a_query_s_maps_do_not_depend_on_the_others(count: int) -> None:
+@given(order=st.permutations(range(40)), count=st.integers(1, 40))
+def test_a_query_s_maps_do_not_depend_on_the_others(
+    order: list[int], count: int
+) -> None:
     features = make_features()
     queries = make_queries(40)
     projection = Projection(features)
-    alone, together = (
-        projection.maps(classify.token_scores(features, some), features.region)
-        for some in (queries[:count], queries)
+    some, together = (
+        projection.maps(TokenScores(features, each), features.region)
+        for each in (queries[order[:count]], queries)
     )
-    assert torch.equal(alone, together[:count])
+    assert torch.equal(some, together[order[:count]])
 
 
 def test_refined_areas_are_the_whole() -> None:
     features = make_features()
-    scores = classify.token_scores(features, make_queries(4))
+    scores = TokenScores(features, make_queries(4))
     projection = Projection(features)
 
     def refined(area: Region) -> torch.Tensor:
@@ -231,7 +249,13 @@ def test_refined_areas_are_the_whole() -> None:
         )
         return run_to_end(
             classify.refined_maps(
-                projection, scores, area, outer, steps=3, dilations=(1, 3)
+                features,
+                projection,
+                scores,
+                area,
+                outer,
+                steps=3,
+                dilations=(1, 3),
             )
         )
 

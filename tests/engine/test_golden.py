@@ -15,8 +15,9 @@ from napari_naclip.engine import classify
 from napari_naclip.engine.models import Model
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES, parse_classes
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
-from napari_naclip.engine.tiles import Projection
+from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import ClassList, Region, Settings
+from tallies import class_probabilities, tally_maps
 
 GOLDEN = Path(__file__).parents[1] / 'golden'
 CASES = json.loads((GOLDEN / 'cases.json').read_text())
@@ -44,6 +45,7 @@ def make_settings(kw: dict[str, Any]) -> Settings:
         detail=None,
         window=kw['slide_crop'],
         stride=kw.get('slide_stride', 1),
+        token_precision='float32',
     )
 
 
@@ -69,7 +71,7 @@ def test_case(
     segmenter = Segmenter(golden_model, make_settings(kw))
     features = run_to_end(segmenter.encode(image))
     queries = run_to_end(segmenter.embed(classes))
-    scores = classify.token_scores(features, queries)
+    scores = TokenScores(features, queries)
 
     cosines = Projection(features).maps(scores, features.region)
     np.testing.assert_allclose(
@@ -79,11 +81,14 @@ def test_case(
     # A resized copy whose labels are wanted at another size.
     size = tuple(case.get('ori', image.shape[:2]))
     region = Region(0, 0, *size)
-    features = replace(features, size=size, region=region)
+    features.seen.size = size
+    features = replace(features, region=region)
+    scores = TokenScores(features, queries)
     projection = Projection(features)
     if kw['pamr_steps']:
         maps = run_to_end(
             classify.refined_maps(
+                features,
                 projection,
                 scores,
                 region,
@@ -94,10 +99,9 @@ def test_case(
         )
     else:
         maps = projection.maps(scores, region)
-    decision = classify.decide(
-        maps, classes, logit_scale=40, threshold=kw.get('prob_thd', 0)
-    )
-    probabilities = decision.probabilities
+    tally = tally_maps(maps, classes, scale=40)
+    labels = tally.labels(classes, kw.get('prob_thd', 0))
+    probabilities = class_probabilities(maps, tally, classes, scale=40)
     np.testing.assert_allclose(
         probabilities[:, ::3, ::3],
         arrays[f'{name}/probs'],
@@ -109,6 +113,4 @@ def test_case(
     if classes.background is None:
         expected += 1
     assert is_clear.mean() > 0.9
-    np.testing.assert_array_equal(
-        decision.labels[is_clear], expected[is_clear]
-    )
+    np.testing.assert_array_equal(labels[is_clear], expected[is_clear])

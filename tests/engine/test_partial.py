@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.models import Model
 from napari_naclip.engine.segment import iter_segment, segment
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
@@ -79,7 +80,7 @@ def test_labels_come_before_the_last_window(tiny_model: Model) -> None:
 def test_rows_wait_for_all_their_windows(
     tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Segmenter, '_batch_size', lambda self, plan: 1)
+    monkeypatch.setattr(Encoder, '_batch_size', lambda self, plan: 1)
     seen, _ = run(tiny_model, make_settings())
     done = [
         seen[index - 1].done

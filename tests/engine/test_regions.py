@@ -132,9 +132,9 @@ def test_a_region_runs_the_windows_that_it_needs(demo: Model) -> None:
     plan = segmenter.plan(160, 160)
     assert count_windows(plan, (160, 160), region) == 15
     assert count_windows(plan, (160, 160)) == len(plan) == 81
-    whole = run_to_end(segmenter.encode(image)).tokens
+    whole = run_to_end(segmenter.encode(image)).tokens.stack()
     lattice = whole.unflatten(0, (9, 9))[1:4, 2:7]
-    assert torch.equal(features.tokens, lattice.flatten(0, 1))
+    assert torch.equal(features.tokens.stack(), lattice.flatten(0, 1))
 
 
 def test_a_missing_token_would_be_seen(
@@ -144,13 +144,14 @@ def test_a_missing_token_would_be_seen(
     image = make_image(160, 160)
     region = Region(40, 60, 50, 100)
     whole = segment(image, CLASSES, model=demo, settings=settings)
-    add = tiles.TokenScores.add
+    score = tiles.TokenScores.rows
 
-    def forget(self: tiles.TokenScores, stop: int) -> None:
-        add(self, stop)
-        self.values[:, 2] = 0
+    def forget(self: tiles.TokenScores, windows: range) -> torch.Tensor:
+        values = score(self, windows).clone()
+        values[:, 2] = 0
+        return values
 
-    monkeypatch.setattr(tiles.TokenScores, 'add', forget)
+    monkeypatch.setattr(tiles.TokenScores, 'rows', forget)
     part = segment(
         image, CLASSES, model=demo, settings=settings, region=region
     )

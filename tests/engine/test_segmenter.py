@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from napari_naclip.engine import classify, pixels, tiles
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.errors import (
     InputError,
     OutOfMemoryError,
@@ -70,9 +71,9 @@ def test_windows_in_batches_are_windows_one_by_one(
     tiny_model: Model, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segmenter = Segmenter(tiny_model, SETTINGS)
-    together = run_to_end(segmenter.encode(image)).tokens
-    monkeypatch.setattr(Segmenter, '_batch_size', lambda self, plan: 1)
-    alone = run_to_end(segmenter.encode(image)).tokens
+    together = run_to_end(segmenter.encode(image)).tokens.stack()
+    monkeypatch.setattr(Encoder, '_batch_size', lambda self, plan: 1)
+    alone = run_to_end(segmenter.encode(image)).tokens.stack()
     torch.testing.assert_close(together, alone, atol=2e-6, rtol=0)
 
 
@@ -95,7 +96,7 @@ def test_bands_and_tiles_change_no_label(
 def test_progress_counts_texts_windows_and_steps(
     tiny_model: Model, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Segmenter, '_batch_size', lambda self, plan: 5)
+    monkeypatch.setattr(Encoder, '_batch_size', lambda self, plan: 5)
     seen: list[Progress] = []
     settings = Settings(detail=None, templates=('{}', 'a {}'), refine='fast')
     segment(
@@ -119,15 +120,15 @@ def test_progress_counts_texts_windows_and_steps(
 def test_closing_between_batches_leaves_nothing_running(
     tiny_model: Model, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Segmenter, '_batch_size', lambda self, plan: 1)
+    monkeypatch.setattr(Encoder, '_batch_size', lambda self, plan: 1)
     batches = []
-    encode = Segmenter._tokens
+    encode = Encoder._tokens
 
-    def count(self: Segmenter, batch: torch.Tensor) -> torch.Tensor:
+    def count(self: Encoder, batch: torch.Tensor) -> torch.Tensor:
         batches.append(len(batch))
         return encode(self, batch)
 
-    monkeypatch.setattr(Segmenter, '_tokens', count)
+    monkeypatch.setattr(Encoder, '_tokens', count)
     steps = iter_segment(image, CLASSES, model=tiny_model, settings=SETTINGS)
     for progress in steps:
         if (progress.stage, progress.done) == ('windows', 3):

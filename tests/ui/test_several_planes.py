@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.ui import messages
 
 
@@ -56,7 +56,7 @@ def test_failure_in_the_second_plane_keeps_the_first(
     viewer.add_image(stack)
     widget = open_widget(viewer)
     choose_scope(widget, 'all')
-    real, calls = Segmenter._tokens, []
+    real, calls = Encoder._tokens, []
 
     def fail(self, batch):
         calls.append(len(batch))
@@ -70,7 +70,7 @@ def test_failure_in_the_second_plane_keeps_the_first(
     )
     first = 10**6
     with monkeypatch.context() as patch:
-        patch.setattr(Segmenter, '_tokens', fail)
+        patch.setattr(Encoder, '_tokens', fail)
         run(widget)
         first = len(calls) // 3
         viewer.layers.pop()

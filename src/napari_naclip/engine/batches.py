@@ -75,20 +75,15 @@ def count_fitting(slots: Sequence[int], start: int, size: int) -> int:
     return len(taken)
 
 
-def cut_batch(
-    picture: torch.Tensor,
-    plan: WindowPlan,
-    corners: Sequence[tuple[int, int]],
-    slots: Sequence[int],
-    size: int,
+def fill_slots(
+    windows: Sequence[torch.Tensor], slots: Sequence[int], size: int
 ) -> torch.Tensor:
-    """Return windows of a picture in their slots.
+    """Return a batch of windows, each in its slot.
 
     Parameters
     ----------
-    picture : (3, plan.height, plan.width) float32 Tensor
-    corners : sequence of (int, int)
-        Top row and left column of each window, at least one.
+    windows : sequence of (3, rows, columns) float32 Tensor
+        At least one.
     slots : sequence of int
         Of each window; slots that none takes repeat the first.
     size : int
@@ -96,13 +91,8 @@ def cut_batch(
 
     Returns
     -------
-    (size, 3, plan.window_height, plan.window_width) float32 Tensor
+    (size, 3, rows, columns) float32 Tensor
     """
-    height, width = plan.window_height, plan.window_width
-    windows = [
-        picture[:, top : top + height, left : left + width]
-        for top, left in corners
-    ]
     places = dict(zip(slots, windows, strict=True))
     return torch.stack([places.get(slot, windows[0]) for slot in range(size)])
 

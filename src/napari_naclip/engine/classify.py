@@ -2,19 +2,18 @@
 
 Everything here is linear in the tokens up to the softmax: the cosines, the
 upsampling, the mean over windows, the resize to the image and PAMR. It runs
-on the CPU: tile by tile, and refined in bands of rows.
+on the CPU, from the top of the image to its bottom: tile by tile, and refined
+in bands of rows.
 """
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from napari_naclip.engine import refine
+from napari_naclip.engine.decide import Tally, class_queries
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import (
     REFINEMENTS,
@@ -25,112 +24,20 @@ from napari_naclip.engine.types import (
 from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
-    import numpy.typing as npt
+    import torch
 
+    from napari_naclip.engine.features import Features
     from napari_naclip.engine.types import ClassList, Settings
-    from napari_naclip.engine.windows import WindowPart, WindowPlan
+
+    #: Makes windows be there; yields how many are.
+    Fill = Callable[[range], Iterator[int]]
 
 #: Bytes that the maps of one refined band may take.
 BAND_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """What the image tower saw: all that classes are later compared with.
-
-    Attributes
-    ----------
-    tokens : (N, rows, columns, D) float32 Tensor
-        Unit tokens of each window of ``part``, row by row.
-    plan : WindowPlan
-        Where the windows of the whole image lie in the resized picture.
-    size : (int, int)
-        Rows and columns of the whole image itself.
-    guide : (3, plan.height, plan.width) float32 Tensor
-        The normalized, resized picture, which PAMR follows.
-    part : WindowPart
-        The windows that were run.
-    region : Region
-        The pixels of the image that labels are wanted for.
-    """
-
-    tokens: torch.Tensor = field(repr=False)
-    plan: WindowPlan
-    size: tuple[int, int]
-    guide: torch.Tensor = field(repr=False)
-    part: WindowPart
-    region: Region
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Labels, confidence and probabilities of a band of rows.
-
-    Attributes
-    ----------
-    labels : (rows, W) uint8 or uint16 array
-    confidence : (rows, W) float32 array
-        Probability of the best class.
-    probabilities : (K, rows, W) float32 Tensor
-        Of the competing rows of the class list, in order; they sum to 1.
-    """
-
-    labels: npt.NDArray[np.unsignedinteger]
-    confidence: npt.NDArray[np.float32]
-    probabilities: torch.Tensor
-
-
-def token_scores(features: Features, queries: torch.Tensor) -> TokenScores:
-    """Return the cosines of all tokens with all (Q, D) queries."""
-    scores = TokenScores(features, queries)
-    scores.add(len(features.tokens))
-    return scores
-
-
-def decide(
-    cosines: torch.Tensor,
-    classes: ClassList,
-    *,
-    logit_scale: float,
-    threshold: float,
-) -> Decision:
-    """Return the labels of maps of cosines.
-
-    Softmax over all queries, the best query of each class, the best class,
-    background where that is below the threshold, and only then the
-    probabilities divided by their sum (the published order).
-
-    Parameters
-    ----------
-    cosines : (Q, rows, W) float32 Tensor
-        Of all queries of the class list, in order. Overwritten.
-    """
-    probabilities = cosines.mul_(logit_scale).softmax(dim=0)
-    competitors = classes.competitors
-    if len(competitors) < len(probabilities):
-        owners = classes.query_owners
-        starts = np.searchsorted(owners, np.arange(len(competitors) + 1))
-        probabilities = torch.stack(
-            [
-                probabilities[start:stop].amax(dim=0)
-                for start, stop in itertools.pairwise(starts)
-            ]
-        )
-    best, index = probabilities.max(dim=0)
-    values = np.array(
-        [row.value for row in competitors], dtype=classes.label_dtype
-    )
-    labels = values[index.numpy()]
-    if threshold > 0:
-        labels[(best < threshold).numpy()] = 0
-    total = probabilities.sum(dim=0)
-    return Decision(
-        labels=labels,
-        confidence=(best / total).numpy(),
-        probabilities=probabilities / total,
-    )
+#: Bytes of tallies that are kept for the next answer, at most.
+TALLY_BYTES = 512 * 2**20
 
 
 def band_height(
@@ -145,6 +52,7 @@ def band_height(
 
 
 def refined_maps(
+    features: Features,
     projection: Projection,
     scores: TokenScores,
     area: Region,
@@ -161,7 +69,7 @@ def refined_maps(
         What is wanted, and what is refined for it: all that can reach it if
         it shall equal the same part of the whole image.
     """
-    matrix = refine.affinity_matrix(projection.guide(outer), dilations)
+    matrix = refine.affinity_matrix(features.seen.guide(outer), dilations)
     maps = projection.maps(scores, outer)
     shape = maps.shape
     columns = maps.flatten(1).T.contiguous()
@@ -180,7 +88,7 @@ def refined_maps(
 
 
 class Labeler:
-    """Labels the region of features, as far as their windows are there.
+    """Labels the region of features for one list of classes.
 
     Parameters
     ----------
@@ -189,12 +97,21 @@ class Labeler:
         Unit embeddings of the queries of `classes`, in order.
     classes : ClassList
     settings : Settings
+    before : Tally, optional
+        Of the region, with the first classes of the list and the same
+        settings; the others are added to it, and it is used up.
+    known : int
+        How many classes it holds.
+    keeps : bool
+        Whether to keep a tally, where there is memory for it.
 
     Attributes
     ----------
     labels : (rows, columns) uint8 or uint16 array
         Of the region, as far as they are decided.
     confidence : (rows, columns) float32 array
+    tally : Tally or None
+        How the region's pixels were decided; None where it is not kept.
     """
 
     def __init__(
@@ -203,107 +120,202 @@ class Labeler:
         queries: torch.Tensor,
         classes: ClassList,
         settings: Settings,
+        before: Tally | None = None,
+        known: int = 0,
+        *,
+        keeps: bool = True,
     ) -> None:
         self._features = features
         self._classes = classes
         self._settings = settings
-        self._scores = TokenScores(features, queries)
+        owners = class_queries(classes)
+        self._has_synonyms = any(len(each) > 1 for each in owners)
+        self._known = known
+        start = owners[known].start
+        self._queries = queries[start:]
+        self._owners = [
+            range(each.start - start, each.stop - start)
+            for each in owners[known:]
+        ]
         self._projection = Projection(features)
-        region = features.region
-        self._tile_rows = self._projection.rows.touching(
-            region.top, region.bottom
-        )
-        self._decided = 0
-        self.labels = np.empty(region.size, classes.label_dtype)
-        self.confidence = np.empty(region.size, np.float32)
+        size = features.region.size
+        self.labels = np.empty(size, classes.label_dtype)
+        self.confidence = np.empty(size, np.float32)
+        self.tally = before
+        if before is not None:
+            before.allow_synonyms(needed=self._has_synonyms)
+        elif keeps and size[0] * size[1] * Tally.BYTES <= TALLY_BYTES:
+            self.tally = Tally.empty(*size, has_synonyms=self._has_synonyms)
 
-    def decide(self, windows: int) -> Iterator[Partial]:
-        """Yield the labels of all rows that became ready; no pixel twice.
+    def decide(
+        self, fill: Fill, first: Region | None = None
+    ) -> Iterator[int | Partial]:
+        """Yield windows that came and labels of areas; no pixel twice.
 
-        Without refinement they are final.
+        Without refinement the labels are final.
 
         Parameters
         ----------
-        windows : int
-            How many windows of the features are there.
+        fill : callable
+            Takes windows of the features, and makes them be there.
+        first : Region, optional
+            What the person looks at: decided before the rest.
         """
-        self._scores.add(windows)
-        part = self._features.part
-        stop = part.rows.start + windows // len(part.columns)
-        while self._decided < len(self._tile_rows):
-            row = self._tile_rows[self._decided]
-            tile = self._projection.rows.tile(row)
-            if min(tile.windows.stop, part.rows.stop) > stop:
-                return
-            self._decided += 1
-            yield self._decide_row(row)
+        scores = TokenScores(self._features, self._queries)
+        region = self._features.region
+        done: tuple[range, range] = range(0), range(0)
+        if first is not None and first.meets(region):
+            done = self._touching(first.intersection(region))
+            for row in done[0]:
+                yield from self._decide_row(scores, row, done[1], fill)
+        rows, columns = self._touching(region)
+        for row in rows:
+            spans = _without(columns, done[1]) if row in done[0] else [columns]
+            for span in spans:
+                yield from self._decide_row(scores, row, span, fill)
 
-    def _decide_row(self, index: int) -> Partial:
-        """Decide a row of tiles."""
+    def _touching(self, area: Region) -> tuple[range, range]:
+        """Return the tiles that hold any pixel of an area."""
+        return (
+            self._projection.rows.touching(area.top, area.bottom),
+            self._projection.columns.touching(area.left, area.right),
+        )
+
+    def _decide_row(
+        self, scores: TokenScores, index: int, span: range, fill: Fill
+    ) -> Iterator[int | Partial]:
+        """Decide some tiles of a row of tiles."""
         rows, columns = self._projection.rows, self._projection.columns
         region = self._features.region
         row = rows.tile(index)
+        windows = self._projection.windows(row)
+        yield from self._fetch(windows, scores, fill)
         inner_rows, outer_rows = row.overlap(region.top, region.bottom)
-        for j in columns.touching(region.left, region.right):
+        for j in span:
             column = columns.tile(j)
             inner, outer = column.overlap(region.left, region.right)
             # Whole tiles: a part of one would be products of other shapes.
-            decision = self._decide_maps(
-                self._projection.tile(self._scores, row, column)
-            )
-            source, target = (inner_rows, inner), (outer_rows, outer)
-            self.labels[target] = decision.labels[source]
-            self.confidence[target] = decision.confidence[source]
-        return Partial(
+            maps = self._projection.tile(scores, row, column)
+            self._add(maps, (inner_rows, inner), (outer_rows, outer))
+        left = max(columns.tile(span[0]).start, region.left)
+        right = min(columns.tile(span[-1]).stop, region.right)
+        yield Partial(
             Region(
                 region.top + outer_rows.start,
-                region.left,
+                left,
                 region.top + outer_rows.stop,
-                region.right,
+                right,
             ),
-            self.labels[outer_rows].copy(),
+            self.labels[
+                outer_rows, left - region.left : right - region.left
+            ].copy(),
         )
 
-    def _decide_maps(self, maps: torch.Tensor) -> Decision:
-        return decide(
-            maps,
-            self._classes,
-            logit_scale=self._settings.logit_scale,
-            threshold=self._settings.threshold,
-        )
+    def _fetch(
+        self, windows: range, scores: TokenScores, fill: Fill
+    ) -> Iterator[int]:
+        """Make rows of windows be there, and let go of those before."""
+        part = self._features.part
+        width = len(part.columns)
+        start = (windows.start - part.rows.start) * width
+        yield from fill(range(start, start + len(windows) * width))
+        scores.release(windows.start)
+        self._features.tokens.release(range(start))
 
-    def refine(self) -> Iterator[Progress]:
-        """Decide every pixel anew from refined maps; yield each step."""
+    def _add(
+        self,
+        maps: torch.Tensor,
+        inner: tuple[slice, slice],
+        outer: tuple[slice, slice],
+    ) -> None:
+        """Let the classes compete in an area.
+
+        Parameters
+        ----------
+        maps : (Q, rows, columns) float32 Tensor
+        inner, outer : (slice, slice)
+            The pixels that count, in the maps and in the region.
+        """
+        tally = Tally.empty(*maps.shape[1:], has_synonyms=self._has_synonyms)
+        if self._known and self.tally is not None:
+            tally.part(*inner).assign(self.tally.part(*outer))
+        for place, each in enumerate(self._owners, start=self._known):
+            tally.add(
+                maps[each.start : each.stop],
+                place,
+                self._settings.logit_scale,
+            )
+        tally = tally.part(*inner)
+        self.labels[outer] = tally.labels(
+            self._classes, self._settings.threshold
+        )
+        self.confidence[outer] = tally.confidence()
+        if self.tally is not None:
+            self.tally.part(*outer).assign(tally)
+
+    def refine(self, fill: Fill) -> Iterator[int | Progress]:
+        """Decide every pixel from refined maps; yield windows and steps."""
         features = self._features
-        self._scores.add(len(features.tokens))
+        scores = TokenScores(features, self._queries)
         refinement = self._settings.refine
         steps, dilations = REFINEMENTS[refinement]
         region = features.region
         known = features.plan.covered(features.size, features.part)
         reach = with_halo(region, features.size, refinement)
-        height = band_height(
-            reach.size[1], self._scores.queries, steps, dilations
-        )
+        height = band_height(reach.size[1], scores.queries, steps, dilations)
         tops = range(region.top, region.bottom, height)
         for index, top in enumerate(tops):
             bottom = min(top + height, region.bottom)
             area = Region(top, region.left, bottom, region.right)
-            outer = with_halo(area, features.size, refinement)
+            outer = with_halo(area, features.size, refinement).intersection(
+                known
+            )
+            rows = self._projection.rows
+            tiles = [
+                self._projection.windows(rows.tile(i))
+                for i in rows.touching(outer.top, outer.bottom)
+            ]
+            yield from self._fetch(
+                range(tiles[0].start, tiles[-1].stop), scores, fill
+            )
             running = refined_maps(
+                features,
                 self._projection,
-                self._scores,
+                scores,
                 area,
-                outer.intersection(known),
+                outer,
                 steps=steps,
                 dilations=dilations,
             )
             maps = yield from _reported(
                 running, index * steps, len(tops) * steps
             )
-            decision = self._decide_maps(maps)
             band = slice(top - region.top, bottom - region.top)
-            self.labels[band] = decision.labels
-            self.confidence[band] = decision.confidence
+            self._add(maps, (slice(None),) * 2, (band, slice(None)))
+
+    def decide_again(self, classes: ClassList, settings: Settings) -> None:
+        """Label what is tallied with other values or another threshold.
+
+        Parameters
+        ----------
+        classes : ClassList
+            With the same prompts in the same order.
+        settings : Settings
+        """
+        if self.tally is None:
+            raise TypeError('nothing was kept to decide again')
+        self._classes, self._settings = classes, settings
+        self.labels = self.tally.labels(classes, settings.threshold)
+        self.confidence = self.tally.confidence()
+
+
+def _without(columns: range, done: range) -> list[range]:
+    """Return what is left of a range without another inside it."""
+    parts = [
+        range(columns.start, done.start),
+        range(done.stop, columns.stop),
+    ]
+    return [part for part in parts if part]
 
 
 def _reported(

@@ -6,12 +6,12 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from napari_naclip.engine.types import Region
+from napari_naclip.engine.pixels import uses_area_average
 
 if TYPE_CHECKING:
-    from napari_naclip.engine.classify import Features
-    from napari_naclip.engine.segmenter import Segmenter
-    from napari_naclip.engine.types import ClassList
+    from napari_naclip.engine.features import Features
+    from napari_naclip.engine.models import Model
+    from napari_naclip.engine.types import ClassList, Settings
 
 #: Packages whose versions can change a result.
 _PACKAGES = ('napari-naclip', 'torch', 'open_clip_torch', 'numpy')
@@ -29,19 +29,13 @@ def package_versions() -> dict[str, str]:
 
 
 def make_recipe(
-    segmenter: Segmenter, features: Features, classes: ClassList
+    model: Model, settings: Settings, features: Features, classes: ClassList
 ) -> dict[str, Any]:
     """Return what a result depends on, ready for JSON.
 
     It holds no path and no file name of the user's.
     """
-    model, settings, plan = (
-        segmenter.model,
-        segmenter.settings,
-        features.plan,
-    )
-    region = features.region
-    is_whole = region == Region(0, 0, *features.size)
+    plan, region = features.plan, features.region
     return {
         'versions': package_versions(),
         'model': model.to_dict(),
@@ -50,11 +44,13 @@ def make_recipe(
         'image': {
             'size': list(features.size),
             'region': None
-            if is_whole
+            if features.is_whole
             else [region.top, region.left, region.bottom, region.right],
             'seen_at': [plan.height, plan.width],
             'window': [plan.window_height, plan.window_width],
             'windows': len(features.part),
-            'area_averaged': segmenter.averages_area(features.size),
+            'area_averaged': uses_area_average(
+                features.size, (plan.height, plan.width), settings.resampling
+            ),
         },
     }

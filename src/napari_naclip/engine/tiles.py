@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_naclip.engine.resample import bilinear_taps, token_block
+from napari_naclip.engine.resample import token_block
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from napari_naclip.engine.classify import Features
+    from napari_naclip.engine.features import Features
     from napari_naclip.engine.types import Region
 
 #: Side of a tile in pixels of the image: its maps stay in the cache.
@@ -31,12 +31,12 @@ QUERY_BLOCK = 16
 
 
 class TokenScores:
-    """Cosines of all tokens with all queries, laid out as the windows lie.
+    """Cosines of tokens with queries, a row of windows at a time.
 
     Parameters
     ----------
     features : Features
-        Their tokens may still be incomplete; see ``add``.
+        The windows of a row must be there when the row is asked for.
     queries : (Q, D) float32 Tensor
         Unit query embeddings.
 
@@ -44,9 +44,6 @@ class TokenScores:
     ----------
     queries : int
         Q.
-    values : (B, len(part.rows) * rows, len(part.columns) * columns) Tensor
-        float32; the token grids of the windows side by side, 0 for windows
-        that are not there yet. B is Q rounded up to whole blocks.
     """
 
     def __init__(self, features: Features, queries: torch.Tensor) -> None:
@@ -58,34 +55,57 @@ class TokenScores:
             block.T.contiguous() for block in padded.split(QUERY_BLOCK)
         ]
         self._tokens = features.tokens
-        self._columns = len(features.part.columns)
-        self._done = 0
-        _, rows, columns, _ = self._tokens.shape
-        self.values = torch.zeros(
-            len(padded),
-            len(features.part.rows) * rows,
-            self._columns * columns,
-        )
+        self._part = features.part
+        self._rows: dict[int, torch.Tensor] = {}
+        self._last: tuple[range, torch.Tensor] | None = None
 
-    def add(self, stop: int) -> None:
-        """Score the windows of the features up to, not with, `stop`."""
-        _, rows, columns, size = self._tokens.shape
+    def rows(self, windows: range) -> torch.Tensor:
+        """Return the scores of rows of windows, laid out as these lie.
+
+        Parameters
+        ----------
+        windows : range
+            Rows of the lattice, all in the features' part.
+
+        Returns
+        -------
+        (B, len(windows) * rows, len(part.columns) * columns) float32 Tensor
+            The token grids of the windows side by side. B is Q rounded up to
+            whole blocks.
+        """
+        if self._last is None or self._last[0] != windows:
+            rows = [self._row(index) for index in windows]
+            self._last = windows, torch.cat(rows, dim=1)
+        return self._last[1]
+
+    def release(self, stop: int) -> None:
+        """Forget the rows of windows before one."""
+        for index in [index for index in self._rows if index < stop]:
+            del self._rows[index]
+
+    def _row(self, index: int) -> torch.Tensor:
+        if index not in self._rows:
+            self._rows[index] = self._score_row(index - self._part.rows.start)
+        return self._rows[index]
+
+    def _score_row(self, row: int) -> torch.Tensor:
+        rows, columns, size = self._tokens.shape
+        count = len(self._part.columns)
+        values = torch.empty(
+            len(self._blocks) * QUERY_BLOCK, rows, count * columns
+        )
         # Window by window, from one place in memory: any other shape or
         # alignment may end in other last bits.
         window = torch.empty(rows * columns, size)
-        for index in range(self._done, stop):
-            row, column = divmod(index, self._columns)
-            window.copy_(self._tokens[index].reshape(window.shape))
-            place = self.values[
-                :,
-                row * rows : (row + 1) * rows,
-                column * columns : (column + 1) * columns,
-            ]
+        for column in range(count):
+            tokens = self._tokens.get(row * count + column)
+            window.copy_(tokens.reshape(window.shape))
+            place = values[:, :, column * columns : (column + 1) * columns]
             for target, block in zip(
                 place.split(QUERY_BLOCK), self._blocks, strict=True
             ):
                 target.copy_((window @ block).T.unflatten(1, (rows, columns)))
-        self._done = max(self._done, stop)
+        return values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,10 +203,8 @@ class Projection:
 
     def __init__(self, features: Features) -> None:
         plan = features.plan
-        self._grid = features.tokens.shape[1], features.tokens.shape[2]
+        self._grid = features.grid
         self._part = features.part
-        self._guide = features.guide
-        self._size = features.size
         self.rows = Axis(
             plan.tops,
             plan.window_height,
@@ -200,20 +218,25 @@ class Projection:
             (plan.width, features.size[1]),
         )
 
+    def windows(self, row: AxisTile) -> range:
+        """Return the rows of windows, of those run, that a tile needs."""
+        part = self._part.rows
+        return range(
+            max(row.windows.start, part.start),
+            min(row.windows.stop, part.stop),
+        )
+
     def tile(
         self, scores: TokenScores, row: AxisTile, column: AxisTile
     ) -> torch.Tensor:
         """Return the (Q, rows, columns) float32 maps of a tile."""
-        down, across = (
-            _present(axis.tokens, windows, grid)
-            for axis, windows, grid in zip(
-                (row, column),
-                (self._part.rows, self._part.columns),
-                self._grid,
-                strict=True,
-            )
-        )
-        gathered = scores.values[:, down.source][:, :, across.source]
+        rows = self.windows(row)
+        down = _present(row.tokens, rows, self._grid[0])
+        across = _present(column.tokens, self._part.columns, self._grid[1])
+        # Cut before it is gathered: else time would grow with width squared.
+        low, high = int(across.source[0]), int(across.source[-1]) + 1
+        gathered = scores.rows(rows)[:, :, low:high]
+        gathered = gathered[:, down.source][:, :, across.source - low]
         known = torch.zeros(len(gathered), len(row.tokens), len(column.tokens))
         known[:, down.target, across.target] = gathered
         height, width = row.stop - row.start, column.stop - column.start
@@ -240,16 +263,6 @@ class Projection:
                 ]
         return maps
 
-    def guide(self, area: Region) -> torch.Tensor:
-        """Return the (3, rows, columns) picture at the image's size."""
-        _, height, width = self._guide.shape
-        picture = _resample(
-            self._guide, 1, height, self._size[0], area.top, area.bottom
-        )
-        return _resample(
-            picture, 2, width, self._size[1], area.left, area.right
-        ).contiguous()
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Present:
@@ -267,24 +280,3 @@ def _present(
     )
     local = tokens[first:stop] - windows.start * grid
     return _Present(torch.from_numpy(local), slice(int(first), int(stop)))
-
-
-def _resample(
-    picture: torch.Tensor,
-    dim: int,
-    source: int,
-    target: int,
-    start: int,
-    stop: int,
-) -> torch.Tensor:
-    if source == target:
-        return picture.narrow(dim, start, stop - start)
-    taps = bilinear_taps(source, target, start, stop)
-    shape = [1, 1, 1]
-    shape[dim] = stop - start
-    fraction = torch.from_numpy(taps.fraction).float().reshape(shape)
-    lower, upper = (
-        picture.index_select(dim, torch.from_numpy(each))
-        for each in (taps.lower, taps.upper)
-    )
-    return torch.lerp(lower, upper, fraction)

@@ -33,6 +33,7 @@ __all__ = [
     'Stage',
     'Strategy',
     'TextClass',
+    'TokenPrecision',
     'check_threshold',
     'threshold_from_margin',
 ]
@@ -41,6 +42,7 @@ Strategy = Literal['naclip', 'nonly', 'kk', 'csa', 'vanilla']
 Architecture = Literal['reduced', 'vanilla']
 Refinement = Literal['off', 'fast', 'fine']
 Resampling = Literal['auto', 'published']
+TokenPrecision = Literal['float16', 'float32']
 Stage = Literal[
     'wait', 'import', 'download', 'load', 'read', 'text', 'windows', 'refine'
 ]
@@ -97,6 +99,9 @@ class Settings:
         for bool, else the range of the image's finite values.
     gamma : float
         Exponent of the mapping, as in napari.
+    token_precision : {'float16', 'float32'}
+        How exactly the tokens are kept that labels come from. Half as large
+        in float16; as published in float32.
     """
 
     strategy: Strategy = 'naclip'
@@ -114,6 +119,7 @@ class Settings:
     resampling: Resampling = 'auto'
     contrast_limits: tuple[float, float] | None = None
     gamma: float = 1.0
+    token_precision: TokenPrecision = 'float16'
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -121,6 +127,7 @@ class Settings:
             ('architecture', get_args(Architecture)),
             ('refine', get_args(Refinement)),
             ('resampling', get_args(Resampling)),
+            ('token_precision', get_args(TokenPrecision)),
         ):
             value = getattr(self, name)
             if value not in choices:
@@ -233,6 +240,12 @@ class Region:
     def slices(self) -> tuple[slice, slice]:
         """What cuts the region out of an image."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def meets(self, other: Region) -> bool:
+        """Return whether any pixel belongs to both."""
+        return max(self.top, other.top) < min(
+            self.bottom, other.bottom
+        ) and max(self.left, other.left) < min(self.right, other.right)
 
     def intersection(self, other: Region) -> Region:
         """Return the pixels of both, of which there must be some."""

@@ -42,6 +42,16 @@ class WindowPart:
     def __len__(self) -> int:
         return len(self.rows) * len(self.columns)
 
+    def holds(self, other: WindowPart) -> bool:
+        """Return whether all windows of another part are in this one."""
+        return all(
+            mine.start <= its.start and its.stop <= mine.stop
+            for mine, its in (
+                (self.rows, other.rows),
+                (self.columns, other.columns),
+            )
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class WindowPlan:

@@ -1,0 +1,339 @@
+"""Runs the image tower over the windows of a picture, as memory allows.
+
+Knows no class. Batches that do not fit become smaller, then go to the CPU;
+what overflows in half precision is computed again in float32; each of it is
+told as a notice.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_naclip.engine import batches, pixels
+from napari_naclip.engine.errors import (
+    InputError,
+    OutOfMemoryError,
+    WeightsError,
+)
+from napari_naclip.engine.features import Features, WindowKeys, WindowTokens
+from napari_naclip.engine.seen import SeenPicture
+from napari_naclip.engine.types import Region
+from napari_naclip.engine.windows import check_region, plan_image, with_halo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from napari_naclip.engine.features import TokenStore
+    from napari_naclip.engine.models import Model
+    from napari_naclip.engine.types import Refinement, Settings
+    from napari_naclip.engine.windows import WindowPlan
+
+
+_logger = logging.getLogger(__name__)
+
+
+class Encoder:
+    """The image tower of a model, as settings want it.
+
+    Parameters
+    ----------
+    model : Model
+    settings : Settings
+    store : TokenStore
+        Where tokens are looked up and kept.
+
+    Attributes
+    ----------
+    model, settings
+        As given.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        settings: Settings,
+        store: TokenStore,
+    ) -> None:
+        self.model = model
+        self.settings = settings
+        self._store = store
+        self._notices: list[str] = []
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What happened that the person should know, a sentence each."""
+        return tuple(self._notices)
+
+    def plan(self, height: int, width: int) -> WindowPlan:
+        """Return the windows for an image of a size in pixels."""
+        model = self.model
+        patch_height, patch_width = model.tower.patch_size
+        plan = plan_image(
+            height,
+            width,
+            self.settings,
+            window=model.window,
+            stride=model.stride,
+        )
+        if plan.window_height < patch_height or (
+            plan.window_width < patch_width
+        ):
+            raise InputError(
+                f'The image is seen at {plan.height} x {plan.width} pixels in '
+                f'windows of {plan.window_height} x {plan.window_width}, less '
+                f'than one patch of {patch_height} x {patch_width}. Raise the '
+                'detail, or choose a less elongated part of the image.'
+            )
+        return plan
+
+    def see(self, image: npt.ArrayLike) -> tuple[SeenPicture, WindowPlan]:
+        """Return an image as the model sees it, and its windows.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be used.
+        OutOfMemoryError
+            If the resized picture does not fit into memory.
+        """
+        settings, model = self.settings, self.model
+        picture = pixels.to_rgb(
+            image,
+            contrast_limits=settings.contrast_limits,
+            gamma=settings.gamma,
+        )
+        size = picture.shape[0], picture.shape[1]
+        plan = self.plan(*size)
+        try:
+            resized = pixels.resize(
+                picture, (plan.height, plan.width), settings.resampling
+            )
+        except (RuntimeError, MemoryError) as error:
+            if not batches.is_out_of_memory(error):
+                raise
+            raise OutOfMemoryError(
+                f'There is not enough memory to see the image at '
+                f'{plan.height} x {plan.width} pixels. Lower the detail, or '
+                'raise the reduction.'
+            ) from error
+        return SeenPicture(resized, size, model.mean, model.std), plan
+
+    def prepare(
+        self,
+        seen: SeenPicture,
+        plan: WindowPlan,
+        region: Region | None = None,
+        refinement: Refinement | None = None,
+    ) -> Features:
+        """Return features whose tokens may not be there yet.
+
+        Parameters
+        ----------
+        seen, plan
+            See ``see``.
+        region : Region, optional
+            The pixels of the image that labels are wanted for; None: all.
+        refinement : {'off', 'fast', 'fine'} or None
+            Decides how far around the region it looks; None: the settings'.
+
+        Raises
+        ------
+        InputError
+            If the region reaches out of the image.
+        """
+        settings, model, size = self.settings, self.model, seen.size
+        if region is None:
+            region = Region(0, 0, *size)
+        check_region(size, region)
+        part = plan.part(
+            size, with_halo(region, size, refinement or settings.refine)
+        )
+        batch_size = self._batch_size(plan)
+        key_of = WindowKeys(
+            model,
+            settings,
+            plan,
+            plan.part_corners(part),
+            batches.slots_of(plan, part, batch_size),
+            batch_size,
+            seen,
+        )
+        tower = model.tower
+        tokens = WindowTokens(
+            len(part),
+            (
+                *tower.grid(plan.window_height, plan.window_width),
+                tower.embedding_size,
+            ),
+            getattr(torch, settings.token_precision),
+            self._store,
+            key_of,
+        )
+        return Features(tokens, plan, seen, part, region)
+
+    def fill(
+        self, features: Features, windows: range | None = None
+    ) -> Iterator[int]:
+        """Yield how many windows are there, until all that are wanted are.
+
+        Parameters
+        ----------
+        windows : range, optional
+            Of the features; None: all of them. Others may come along, where
+            a batch has room.
+        """
+        if windows is None:
+            windows = range(len(features.tokens))
+        plan, tokens = features.plan, features.tokens
+        size = wanted_size = self._batch_size(plan)
+        slots = batches.slots_of(plan, features.part, size)
+        corners = plan.part_corners(features.part)
+        is_ready = False
+        at = windows.start
+        while True:
+            while at < windows.stop and tokens.has(at):
+                at += 1
+            if at >= windows.stop:
+                return
+            if not is_ready:
+                self._return_to_device()
+                is_ready = True
+            batch = _next_missing(tokens, at, size)
+            count = batches.count_fitting([slots[i] for i in batch], 0, size)
+            batch = batch[:count]
+            taken = [slots[i] for i in batch]
+            pictures = [
+                features.seen.normalized(
+                    *corners[i], plan.window_height, plan.window_width
+                )
+                for i in batch
+            ]
+            try:
+                made = self._finite_tokens(
+                    batches.fill_slots(pictures, taken, size)
+                )
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as err:
+                if not batches.is_out_of_memory(err):
+                    raise
+                size = self._shrink_batch(size, err)
+                slots = batches.slots_of(plan, features.part, size)
+                continue
+            # What was made otherwise than the keys say is not for later runs.
+            is_as_asked = size == wanted_size and self._is_on_device
+            for index, slot in zip(batch, taken, strict=True):
+                tokens.put(index, made[slot], is_shared=is_as_asked)
+            at = batch[-1] + 1
+            yield at
+
+    def _batch_size(self, plan: WindowPlan) -> int:
+        return batches.batch_size(self.model.tower, plan)
+
+    def _finite_tokens(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return tokens on the CPU, from float32 where half overflowed."""
+        tokens = self._tokens(batch)
+        is_finite = torch.isfinite(tokens).flatten(1).all(dim=1)
+        tower = self.model.tower
+        dtype = tower.dtype
+        if not is_finite.all() and dtype != torch.float32:
+            self._notify(
+                f'{_dtype_name(dtype)} overflowed in some windows; these '
+                'were computed again in float32.'
+            )
+            tower.to(tower.device, torch.float32)
+            try:
+                exact = self._tokens(batch)
+            finally:
+                tower.to(tower.device, dtype)
+            # The others stay: no window depends on its batch.
+            tokens = torch.where(is_finite[:, None, None, None], tokens, exact)
+            is_finite = torch.isfinite(tokens)
+        if not is_finite.all():
+            raise WeightsError(
+                'The model gives values that are not finite numbers: its '
+                'weights are damaged. Download or copy them again.'
+            )
+        return tokens
+
+    def _tokens(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.model.tower.tokens(
+            batch,
+            strategy=self.settings.strategy,
+            architecture=self.settings.architecture,
+            gaussian_std=self.settings.gaussian_std,
+        ).cpu()
+
+    def _shrink_batch(self, size: int, error: BaseException) -> int:
+        """Return a smaller batch size, on the CPU if need be."""
+        tower = self.model.tower
+        # The frames of the failed attempt hold its tensors until here.
+        error.__traceback__ = None
+        gc.collect()
+        if tower.device.type == 'cuda':
+            torch.cuda.empty_cache()
+        if size > 1:
+            self._notify(
+                f'{tower.device.type.upper()} memory was too small for '
+                f'{size} windows at once; {size // 2} were used.'
+            )
+            return size // 2
+        if tower.device.type != 'cpu':
+            self._notify(
+                f'{tower.device.type.upper()} memory was too small for one '
+                'window; the CPU was used, which is slower. Close other '
+                'programs that use the device, or choose a smaller window.'
+            )
+            tower.to(torch.device('cpu'), torch.float32)
+            return 1
+        raise OutOfMemoryError(
+            'There is not enough memory for one window. Close other '
+            'programs, or choose a smaller window or detail.'
+        ) from error
+
+    @property
+    def _is_on_device(self) -> bool:
+        model, tower = self.model, self.model.tower
+        return (tower.device, tower.dtype) == (model.device, model.dtype)
+
+    def _return_to_device(self) -> None:
+        """Start where the model was asked to run, whatever happened last."""
+        if self._is_on_device:
+            return
+        model, tower = self.model, self.model.tower
+        try:
+            tower.to(model.device, model.dtype)
+        except RuntimeError as error:
+            if not batches.is_out_of_memory(error):
+                raise
+            self._notify(
+                f'{model.device.type.upper()} memory is still too small for '
+                'the model; the CPU was used, which is slower. Close other '
+                'programs that use the device.'
+            )
+            tower.to(torch.device('cpu'), torch.float32)
+
+    def _notify(self, text: str) -> None:
+        _logger.info(text)
+        if text not in self._notices:
+            self._notices.append(text)
+
+
+def _next_missing(tokens: WindowTokens, start: int, most: int) -> list[int]:
+    """Return the next windows that are not there; the first is `start`."""
+    found = [start]
+    # No further than that: what is there would be fetched for nothing.
+    for index in range(start + 1, min(start + 2 * most, len(tokens))):
+        if len(found) == most:
+            break
+        if not tokens.has(index):
+            found.append(index)
+    return found
+
+
+def _dtype_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix('torch.')

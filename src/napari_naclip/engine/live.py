@@ -1,0 +1,227 @@
+"""One picture that answers every list of classes and every setting.
+
+The first answer runs the image tower; every later one starts from what is
+kept: the tokens, and, of the last answer, how each pixel was decided. Which
+of it can be used follows from what differs, never from what the caller says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from napari_naclip.engine.classify import Labeler
+from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.recipe import make_recipe
+from napari_naclip.engine.types import (
+    Partial,
+    Progress,
+    Segmentation,
+    check_threshold,
+)
+from napari_naclip.engine.windows import with_halo
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from napari_naclip.engine.decide import Tally
+    from napari_naclip.engine.encoder import Encoder
+    from napari_naclip.engine.features import Features
+    from napari_naclip.engine.types import ClassList, Region, Settings
+
+#: Settings that only change how features are compared with classes.
+LIVE_SETTINGS = frozenset({'logit_scale', 'threshold', 'refine', 'templates'})
+
+
+@dataclasses.dataclass(slots=True)
+class _Answer:
+    """The last answer that was completed."""
+
+    labeler: Labeler
+    prompts: tuple[tuple[str, ...], ...]
+    settings: Settings
+
+
+class LiveSegmentation:
+    """The labels of one picture, as classes and settings change.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Of the picture, with its model and settings.
+    features : Features
+        From it; their tokens may still be missing.
+    """
+
+    def __init__(self, encoder: Encoder, features: Features) -> None:
+        self._encoder = encoder
+        self._features = features
+        self._answer: _Answer | None = None
+
+    @property
+    def features(self) -> Features:
+        """What is compared with the classes."""
+        return self._features
+
+    def answer(
+        self,
+        classes: ClassList,
+        settings: Settings | None = None,
+        *,
+        first: Region | None = None,
+        previews: bool = True,
+    ) -> Generator[Progress | Partial, None, Segmentation]:
+        """Yield progress and labels; return the labels of all pixels.
+
+        They equal those of a fresh run with the same classes and settings.
+        An answer that is not taken to its end costs the next one time and
+        nothing else.
+
+        Parameters
+        ----------
+        classes : ClassList
+        settings : Settings, optional
+            Those of the encoder, or others that differ from them in
+            ``LIVE_SETTINGS`` only.
+        first : Region, optional
+            What the person looks at, in pixels of the image: its labels come
+            before the rest.
+        previews : bool
+            Whether labels come early with a refinement too, though they will
+            change.
+
+        Raises
+        ------
+        InputError
+            If a threshold is set without a background row, or settings
+            differ that change what the model sees.
+        """
+        settings = settings or self._encoder.settings
+        self._check(settings)
+        check_threshold(classes, settings)
+        # Texts first: their errors come before the long part.
+        queries = yield from self._encoder.model.embed(
+            classes.queries, settings.templates
+        )
+        self._take_refinement(settings)
+        last, self._answer = self._answer, None
+        prompts = tuple(row.prompts for row in classes.competitors)
+        if last is not None and _is_decided(last, prompts, settings):
+            labeler = last.labeler
+            labeler.decide_again(classes, settings)
+        else:
+            before, known = _reusable(last, prompts, settings)
+            labeler = Labeler(
+                self._features, queries, classes, settings, before, known
+            )
+            preview = None
+            if previews and not known and settings.refine != 'off':
+                preview = Labeler(
+                    self._features, queries, classes, settings, keeps=False
+                )
+            yield from self._label(labeler, preview, settings, first)
+        if labeler.tally is not None:
+            self._answer = _Answer(labeler, prompts, settings)
+        self._features.tokens.release()
+        return self._segmentation(labeler, classes, settings)
+
+    def _check(self, settings: Settings) -> None:
+        base = self._encoder.settings
+        changed = [
+            each.name
+            for each in dataclasses.fields(settings)
+            if getattr(settings, each.name) != getattr(base, each.name)
+            and each.name not in LIVE_SETTINGS
+        ]
+        if changed:
+            raise InputError(
+                f'{", ".join(changed)} cannot change without looking at the '
+                'image again. Start a new run.'
+            )
+
+    def _take_refinement(self, settings: Settings) -> None:
+        """Take in more windows where a refinement looks further."""
+        features = self._features
+        part = features.plan.part(
+            features.size,
+            with_halo(features.region, features.size, settings.refine),
+        )
+        if not features.part.holds(part):
+            self._features = self._encoder.prepare(
+                features.seen, features.plan, features.region, settings.refine
+            )
+
+    def _label(
+        self,
+        labeler: Labeler,
+        preview: Labeler | None,
+        settings: Settings,
+        first: Region | None,
+    ) -> Iterator[Progress | Partial]:
+        total = len(self._features.tokens)
+
+        def fill(windows: range) -> Iterator[int]:
+            return self._encoder.fill(self._features, windows)
+
+        def tell(
+            steps: Iterator[int | Progress | Partial],
+        ) -> Iterator[Progress | Partial]:
+            for step in steps:
+                if isinstance(step, int):
+                    yield Progress('windows', step, total)
+                else:
+                    yield step
+
+        yield Progress('windows', 0, total)
+        if settings.refine == 'off':
+            yield from tell(labeler.decide(fill, first))
+            return
+        if preview is not None:
+            yield from tell(preview.decide(fill, first))
+        yield from tell(labeler.refine(fill))
+
+    def _segmentation(
+        self, labeler: Labeler, classes: ClassList, settings: Settings
+    ) -> Segmentation:
+        features, encoder = self._features, self._encoder
+        return Segmentation(
+            labels=labeler.labels,
+            confidence=labeler.confidence,
+            classes=classes,
+            recipe=make_recipe(encoder.model, settings, features, classes),
+            notices=(
+                *encoder.notices,
+                *encoder.model.notices(classes, settings.templates),
+            ),
+            region=None if features.is_whole else features.region,
+        )
+
+
+def _weighs_alike(one: Settings, other: Settings) -> bool:
+    """Return whether classes compete in the same way."""
+    return (one.logit_scale, one.refine, one.templates) == (
+        other.logit_scale,
+        other.refine,
+        other.templates,
+    )
+
+
+def _reusable(
+    last: _Answer | None,
+    prompts: tuple[tuple[str, ...], ...],
+    settings: Settings,
+) -> tuple[Tally | None, int]:
+    """Return a tally to start from, and how many classes it holds."""
+    if (
+        last is None
+        or not _weighs_alike(last.settings, settings)
+        or prompts[: len(last.prompts)] != last.prompts
+    ):
+        return None, 0
+    return last.labeler.tally, len(last.prompts)
+
+
+def _is_decided(
+    last: _Answer, prompts: tuple[tuple[str, ...], ...], settings: Settings
+) -> bool:
+    return prompts == last.prompts and _weighs_alike(last.settings, settings)
