@@ -20,6 +20,7 @@ from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.types import (
     ClassList,
     Partial,
+    Progress,
     Region,
     Segmentation,
     Settings,
@@ -156,9 +157,12 @@ def test_only_windows_that_changed_are_looked_at_again(
     changed = IMAGE.copy()
     changed[70, 100] ^= 1
     batches.clear()
+    seen: list[Progress] = []
     later = run_to_end(
-        Segmenter(demo, SETTINGS, store).stream(changed, classes)
+        Segmenter(demo, SETTINGS, store).stream(changed, classes), seen.append
     )
+    assert seen[-1].done - seen[-1].found == 4
+    assert seen[-1].found > 0
     # A pixel is in at most nine windows of 32 pixels, 16 apart, here in four.
     assert len(store) == count + 4
     assert 0 < sum(batches) < before

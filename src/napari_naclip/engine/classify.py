@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.types import ClassList, Settings
 
-    #: Makes windows be there; yields how many are.
-    Fill = Callable[[range], Iterator[int]]
+    #: Makes windows be there; yields how far it is.
+    Fill = Callable[[range], Iterator[Progress]]
 
 #: Bytes that the maps of one refined band may take.
 BAND_BYTES = 256 * 2**20
@@ -149,8 +149,8 @@ class Labeler:
 
     def decide(
         self, fill: Fill, first: Region | None = None
-    ) -> Iterator[int | Partial]:
-        """Yield windows that came and labels of areas; no pixel twice.
+    ) -> Iterator[Progress | Partial]:
+        """Yield progress and labels of areas; no pixel twice.
 
         Without refinement the labels are final.
 
@@ -183,7 +183,7 @@ class Labeler:
 
     def _decide_row(
         self, scores: TokenScores, index: int, span: range, fill: Fill
-    ) -> Iterator[int | Partial]:
+    ) -> Iterator[Progress | Partial]:
         """Decide some tiles of a row of tiles."""
         rows, columns = self._projection.rows, self._projection.columns
         region = self._features.region
@@ -213,7 +213,7 @@ class Labeler:
 
     def _fetch(
         self, windows: range, scores: TokenScores, fill: Fill
-    ) -> Iterator[int]:
+    ) -> Iterator[Progress]:
         """Make rows of windows be there, and let go of those before."""
         part = self._features.part
         width = len(part.columns)
@@ -253,8 +253,8 @@ class Labeler:
         if self.tally is not None:
             self.tally.part(*outer).assign(tally)
 
-    def refine(self, fill: Fill) -> Iterator[int | Progress]:
-        """Decide every pixel from refined maps; yield windows and steps."""
+    def refine(self, fill: Fill) -> Iterator[Progress]:
+        """Decide every pixel from refined maps; yield progress."""
         features = self._features
         scores = TokenScores(features, self._queries)
         refinement = self._settings.refine

@@ -21,7 +21,7 @@ from napari_naclip.engine.errors import (
 )
 from napari_naclip.engine.features import Features, WindowKeys, WindowTokens
 from napari_naclip.engine.seen import SeenPicture
-from napari_naclip.engine.types import Region
+from napari_naclip.engine.types import Progress, Region
 from napari_naclip.engine.windows import check_region, plan_image, with_halo
 
 if TYPE_CHECKING:
@@ -179,8 +179,8 @@ class Encoder:
 
     def fill(
         self, features: Features, windows: range | None = None
-    ) -> Iterator[int]:
-        """Yield how many windows are there, until all that are wanted are.
+    ) -> Iterator[Progress]:
+        """Yield progress in windows until all that are wanted are there.
 
         Parameters
         ----------
@@ -229,7 +229,7 @@ class Encoder:
             for index, slot in zip(batch, taken, strict=True):
                 tokens.put(index, made[slot], is_shared=is_as_asked)
             at = batch[-1] + 1
-            yield at
+            yield Progress('windows', tokens.done, len(tokens), tokens.found)
 
     def _batch_size(self, plan: WindowPlan) -> int:
         return batches.batch_size(self.model.tower, plan)

@@ -83,9 +83,21 @@ class WindowTokens:
         self._held: dict[int, torch.Tensor] = {}
         #: What no store is to have.
         self._own: dict[int, torch.Tensor] = {}
+        self._made: set[int] = set()
+        self._found: set[int] = set()
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def found(self) -> int:
+        """How many windows are known to be there that were not put."""
+        return len(self._found)
+
+    @property
+    def done(self) -> int:
+        """How many windows are known to be there."""
+        return len(self._made) + len(self._found)
 
     def has(self, index: int) -> bool:
         """Return whether a window is there; if so, it is held."""
@@ -97,6 +109,8 @@ class WindowTokens:
         if not kept.flags.writeable:
             kept = kept.copy()
         self._held[index] = torch.from_numpy(kept)
+        if index not in self._made:
+            self._found.add(index)
         return True
 
     def get(self, index: int) -> torch.Tensor:
@@ -116,6 +130,7 @@ class WindowTokens:
             Whether the store may have them.
         """
         kept = tokens.to(self._dtype, copy=True)
+        self._made.add(index)
         if is_shared:
             self._held[index] = kept
             self._store.put(self._key(index), kept.numpy())

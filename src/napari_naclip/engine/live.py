@@ -8,6 +8,7 @@ of it can be used follows from what differs, never from what the caller says.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 from napari_naclip.engine.classify import Labeler
@@ -158,27 +159,14 @@ class LiveSegmentation:
         settings: Settings,
         first: Region | None,
     ) -> Iterator[Progress | Partial]:
-        total = len(self._features.tokens)
-
-        def fill(windows: range) -> Iterator[int]:
-            return self._encoder.fill(self._features, windows)
-
-        def tell(
-            steps: Iterator[int | Progress | Partial],
-        ) -> Iterator[Progress | Partial]:
-            for step in steps:
-                if isinstance(step, int):
-                    yield Progress('windows', step, total)
-                else:
-                    yield step
-
-        yield Progress('windows', 0, total)
+        fill = functools.partial(self._encoder.fill, self._features)
+        yield Progress('windows', 0, len(self._features.tokens))
         if settings.refine == 'off':
-            yield from tell(labeler.decide(fill, first))
+            yield from labeler.decide(fill, first)
             return
         if preview is not None:
-            yield from tell(preview.decide(fill, first))
-        yield from tell(labeler.refine(fill))
+            yield from preview.decide(fill, first)
+        yield from labeler.refine(fill)
 
     def _segmentation(
         self, labeler: Labeler, classes: ClassList, settings: Settings

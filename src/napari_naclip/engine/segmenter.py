@@ -121,10 +121,8 @@ class Segmenter:
         """
         encoder = self._encoder
         features = encoder.prepare(*encoder.see(image), region)
-        total = len(features.tokens)
-        yield Progress('windows', 0, total)
-        for done in encoder.fill(features):
-            yield Progress('windows', done, total)
+        yield Progress('windows', 0, len(features.tokens))
+        yield from encoder.fill(features)
         return features
 
     def embed(

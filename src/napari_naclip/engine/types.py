@@ -201,11 +201,14 @@ class Progress:
     done, total : int
         Steps of this stage (windows, prompts, bytes, ...); a total of 0 means
         that it is not known.
+    found : int
+        How many of those done took no work, because they were kept.
     """
 
     stage: Stage
     done: int = 0
     total: int = 0
+    found: int = 0
 
 
 @dataclass(frozen=True, slots=True)
