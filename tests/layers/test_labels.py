@@ -155,6 +155,7 @@ def test_cancel_leaves_labels_as_they_were(first, parts, strokes) -> None:
 
 def test_cancel_on_several_planes_of_a_turned_stack() -> None:
     viewer, _, result = make((3, 6, 8))
+    viewer.dims.set_point(0, 0)
     snapshots = take_snapshots(result.image, viewer, FULL, scope='all')
     mark = label_layers.checkpoint(result)
     write_region(result, snapshots[0], whole(1))

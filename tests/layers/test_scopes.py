@@ -104,13 +104,21 @@ def test_flat_shapes_lie_on_every_plane(viewer: ViewerModel) -> None:
 def test_all_planes_of_all_sliders(viewer: ViewerModel) -> None:
     data = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     image = viewer.add_image(data)
+    viewer.dims.set_point((0, 1), (1, 0))
     snapshots = take_snapshots(image, viewer, FULL, scope='all')
-    assert [s.plane_key for s in snapshots] == [
-        (t, z) for t in range(2) for z in range(3)
-    ]
-    np.testing.assert_array_equal(
-        [s.read() for s in snapshots], data.reshape(6, 4, 5)
-    )
+    # What is on the screen comes first.
+    keys = [(1, 0), (0, 0), (0, 1), (0, 2), (1, 1), (1, 2)]
+    assert [s.plane_key for s in snapshots] == keys
+    for key, snapshot in zip(keys, snapshots, strict=True):
+        np.testing.assert_array_equal(snapshot.read(), data[key])
+
+
+def test_all_planes_when_none_is_displayed(viewer: ViewerModel) -> None:
+    image = viewer.add_image(np.zeros((2, 4, 5)))
+    viewer.add_image(np.zeros((9, 4, 5)))
+    viewer.dims.set_point(0, 7)
+    snapshots = take_snapshots(image, viewer, FULL, scope='all')
+    assert [s.plane_key for s in snapshots] == [(0,), (1,)]
 
 
 def test_cut_region_reads_no_more(viewer: ViewerModel) -> None:

@@ -6,6 +6,7 @@ found in ``regions``, how values are seen in ``picture``.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from typing import TYPE_CHECKING, Literal
@@ -80,7 +81,8 @@ def take_snapshots(
         Detail or reduction decides the level of a multiscale layer.
     scope : {'plane', 'visible', 'shapes', 'all'}
         The displayed plane; what the canvas shows of it; its part in each
-        shape of a layer; all planes of the axes that have sliders.
+        shape of a layer; all planes of the axes that have sliders, the
+        displayed one first.
     shapes : napari.layers.Shapes, optional
         For the scope ``'shapes'``.
     picture : Picture, optional
@@ -130,6 +132,11 @@ def take_snapshots(
             raise _nothing_drawn(shapes)
     if scope == 'all':
         indices = _all_planes(shape, displayed)
+        # What the person looks at comes first.
+        with contextlib.suppress(InputError):
+            shown = _displayed_plane(layer, viewer, displayed, shape, factors)
+            indices.remove(shown)
+            indices.insert(0, shown)
     else:
         indices = [_displayed_plane(layer, viewer, displayed, shape, factors)]
     plain = PlaneSnapshot(
