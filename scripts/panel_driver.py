@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QLineEdit
 
-from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.ui.class_table.model import Column
 from napari_naclip.ui.widget import SegmentationWidget
 from window_driver import expect
@@ -130,7 +130,7 @@ class HeldRuns:
 
     def __init__(self, batches: int) -> None:
         self._left = batches
-        self._real = Segmenter._tokens
+        self._real = Encoder._tokens
         self.reached = threading.Event()
         self.go_on = threading.Event()
 
@@ -143,16 +143,16 @@ class HeldRuns:
     def __enter__(self) -> Self:
         held, real = self, self._real
 
-        def tokens(segmenter: Segmenter, batch: torch.Tensor) -> torch.Tensor:
+        def tokens(encoder: Encoder, batch: torch.Tensor) -> torch.Tensor:
             held._wait()
-            return real(segmenter, batch)
+            return real(encoder, batch)
 
-        Segmenter._tokens = tokens  # type: ignore[method-assign]
+        Encoder._tokens = tokens  # type: ignore[method-assign]
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.go_on.set()
-        Segmenter._tokens = self._real  # type: ignore[method-assign]
+        Encoder._tokens = self._real  # type: ignore[method-assign]
 
 
 class SlowRuns(HeldRuns):

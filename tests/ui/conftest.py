@@ -14,7 +14,7 @@ from napari.utils import progress
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QAbstractButton
 
-from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.ui.compute import SLOT
 from napari_naclip.ui.widget import SegmentationWidget
 
@@ -147,7 +147,7 @@ def hold_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Hold]]:
 @pytest.fixture
 def hold(hold_at) -> Hold:
     """Make every run wait inside its first batch until it is let go."""
-    return hold_at(Segmenter, '_tokens')
+    return hold_at(Encoder, '_tokens')
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ STAGES = {
     'read': ('layers.read', 'PlaneSnapshot', 'read'),
     'text': ('engine.clip.text', 'TextTower', '_encode_tokens'),
     'write texts': ('engine.text_cache', 'TextCache', 'put'),
-    'windows': ('engine.segmenter', 'Segmenter', '_tokens'),
+    'windows': ('engine.encoder', 'Encoder', '_tokens'),
     'refine': ('engine.refine', 'affinity_matrix'),
     'write labels': ('engine.segmenter', 'make_recipe'),
 }

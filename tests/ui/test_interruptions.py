@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.ui import messages
 from napari_naclip.ui.compute import SLOT
 
@@ -176,7 +176,7 @@ def test_worker_error_is_one_line(
         dispatched.append,
     )
     with monkeypatch.context() as patch:
-        patch.setattr(Segmenter, '_tokens', fail)
+        patch.setattr(Encoder, '_tokens', fail)
         assert 'the disk is on fire' in run(widget)
     assert len(dispatched) == 1
     assert len(viewer.layers) == 1
@@ -195,7 +195,7 @@ def test_out_of_memory_is_told(
     viewer = make_napari_viewer()
     viewer.add_image(picture)
     widget = open_widget(viewer)
-    monkeypatch.setattr(Segmenter, '_tokens', fail)
+    monkeypatch.setattr(Encoder, '_tokens', fail)
     assert 'not enough memory' in run(widget)
 
 

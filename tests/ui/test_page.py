@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.ui.page import ScrollingPage
 
 
@@ -69,7 +69,7 @@ def test_details_come_into_sight(
     monkeypatch.setattr(
         'napari_naclip.ui.director.notification_manager.dispatch', print
     )
-    monkeypatch.setattr(Segmenter, '_tokens', fail)
+    monkeypatch.setattr(Encoder, '_tokens', fail)
     run(small)
     details = small.panel.details
     press(details.toggle)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.types import (
     ClassList,
     Partial,
@@ -122,7 +122,7 @@ def test_cancel_between_planes_keeps_count(
     qtbot, controller, planes, hold_at
 ) -> None:
     told = Told(controller)
-    hold = hold_at(Segmenter, '_tokens')
+    hold = hold_at(Encoder, '_tokens')
     hold.go_on.set()
     # In the GUI thread, after the first plane has arrived there.
     controller.plane_finished.connect(controller.cancel)
@@ -178,7 +178,7 @@ def test_errors_hold_no_image(qtbot, controller, monkeypatch) -> None:
         raise RuntimeError('no')
 
     monkeypatch.setattr(PlaneSnapshot, 'read', read)
-    monkeypatch.setattr(Segmenter, '_tokens', fail)
+    monkeypatch.setattr(Encoder, '_tokens', fail)
     told = Told(controller)
     controller.start(make_request(np.zeros((1, 32, 32), np.uint8)))
     qtbot.waitUntil(lambda: bool(told.ends), timeout=60_000)

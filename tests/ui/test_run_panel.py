@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_naclip.engine.classes import ClassList
-from napari_naclip.engine.segmenter import Segmenter
+from napari_naclip.engine.encoder import Encoder
 from napari_naclip.ui import messages
 from napari_naclip.ui.estimate import RunProgress
 from napari_naclip.ui.run_panel import RunPanel
@@ -112,7 +112,7 @@ def test_error_with_details(
         'napari_naclip.ui.director.notification_manager.dispatch', print
     )
     with monkeypatch.context() as patch:
-        patch.setattr(Segmenter, '_tokens', fail)
+        patch.setattr(Encoder, '_tokens', fail)
         assert 'the disk is on fire' in run(widget)
     assert details.toggle.isVisible()
     assert not details.text.isVisible()
