@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, file_download
 
 from napari_naclip.engine import download, hub
 from napari_naclip.engine.registry import REGISTRY
@@ -157,11 +157,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def point_to(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     # The hub's library reads HF_ENDPOINT once, when it is imported.
     monkeypatch.setattr(constants, 'ENDPOINT', url)
-    monkeypatch.setattr(
-        constants,
-        'HUGGINGFACE_CO_URL_TEMPLATE',
-        url + '/{repo_id}/resolve/{revision}/{filename}',
-    )
+    # Before version 1 another module has a name of its own for it.
+    for owner in (constants, file_download):
+        monkeypatch.setattr(
+            owner,
+            'HUGGINGFACE_CO_URL_TEMPLATE',
+            url + '/{repo_id}/resolve/{revision}/{filename}',
+            raising=owner is constants,
+        )
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import constants, utils
 
 from hub_server import (
     Hub,
@@ -24,6 +24,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
     monkeypatch.setattr(download, 'RETRY_PAUSES', (0.05, 0.05))
+    # Before version 1 a thread with the number of an ended one gets that
+    # one's session, which stays offline if it was.
+    if hasattr(utils, 'reset_sessions'):
+        utils.reset_sessions()
     return folder
 
 
