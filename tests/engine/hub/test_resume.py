@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from hub_server import (
     CONTENT,
     ENTRY,
     OTHER,
+    SOON,
     Hub,
     fetch,
     leave_part,
     start_until,
     target,
 )
-from napari_naclip.engine import download, hub
+from napari_naclip.engine import download, hub, transfer
 from napari_naclip.engine.errors import (
     NetworkError,
 )
@@ -72,6 +74,25 @@ def test_a_cancel_is_answered_while_the_connection_stalls(
     server.stall_after = sys.maxsize
     assert fetch()[0].read_bytes() == CONTENT
     assert server.ranges[-1] == f'bytes={1 << 20}-'
+
+
+def test_a_cancel_ends_the_thread_that_reads(
+    server: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So few that it is held up by them, and not done by itself.
+    monkeypatch.setattr(transfer, '_QUEUED', 2)
+    others = set(threading.enumerate())
+    steps, _ = start_until(1_000_000)
+    readers = {
+        thread
+        for thread in set(threading.enumerate()) - others
+        if thread.name.startswith('napari-naclip download')
+    }
+    assert len(readers) == 1
+    steps.close()
+    for thread in readers:
+        thread.join(SOON)
+        assert not thread.is_alive()
 
 
 def test_a_stalled_connection_is_opened_anew(
