@@ -81,6 +81,7 @@ def test_a_cancel_ends_the_thread_that_reads(
 ) -> None:
     # So few that it is held up by them, and not done by itself.
     monkeypatch.setattr(transfer, '_QUEUED', 2)
+    server.delay = 0.05
     others = set(threading.enumerate())
     steps, _ = start_until(1_000_000)
     readers = {
