@@ -19,6 +19,7 @@ from napari_naclip.engine.types import (
     Region,
     Settings,
     TextClass,
+    margin_from_threshold,
     threshold_from_margin,
 )
 
@@ -229,6 +230,25 @@ def test_a_margin_means_the_published_probability() -> None:
     assert threshold_from_margin(0.05, 4, 40) == pytest.approx(
         rivals[0] / rivals.sum()
     )
+
+
+@given(
+    st.floats(0, 0.2), st.integers(2, 300), st.sampled_from([1.0, 40.0, 100.0])
+)
+def test_a_probability_means_the_margin_that_gives_it(
+    margin: float, queries: int, scale: float
+) -> None:
+    threshold = threshold_from_margin(margin, queries, scale)
+    again = margin_from_threshold(threshold, queries, scale)
+    assert again == pytest.approx(margin, abs=1e-6)
+
+
+def test_margins_of_probabilities_at_the_ends() -> None:
+    # The best of four has a quarter at least.
+    assert margin_from_threshold(0, 4, 40) == 0
+    assert margin_from_threshold(0.25, 4, 40) == 0
+    assert margin_from_threshold(0.5, 1, 40) == 0
+    assert margin_from_threshold(1, 4, 40) == math.inf
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from napari_naclip import Settings
 from napari_naclip.engine.class_rows import clean_text
 from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.types import threshold_from_margin
 from napari_naclip.io.presets import list_presets, load_preset
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,22 @@ def test_the_lists_of_the_paper_have_its_numbers(key: str) -> None:
     assert preset.settings['threshold'] == (0.1 if has_background else 0.0)
     assert preset.settings['detail'] == (560 if key == 'cityscapes' else 336)
     assert preset.settings['window'] == (0 if 'voc' in key else 224)
+
+
+@pytest.mark.parametrize('key', KEYS)
+def test_the_certainty_of_a_list_is_its_published_threshold(key: str) -> None:
+    preset = load_preset(key)
+    if preset.group != 'paper':
+        assert preset.margin is None
+        return
+    _, prompts, has_background = PAPER[key]
+    if not has_background:
+        assert preset.margin == 0
+        return
+    assert preset.margin is not None
+    assert threshold_from_margin(
+        preset.margin, prompts, Settings().logit_scale
+    ) == pytest.approx(0.1, abs=1e-12)
 
 
 def test_the_list_of_the_benchmark_is_that_of_the_preset() -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLineEdit
+
+from napari_naclip.ui.class_table.model import Column
+from napari_naclip.ui.widget import SegmentationWidget
 
 
 @pytest.mark.parametrize('ending', ['.naclip', '.png'])
@@ -106,3 +111,95 @@ def test_camera_is_of_no_concern_to_a_whole_plane(
     qtbot.waitUntil(lambda: len(taken) == 1)
     zoom_in(viewer)
     qtbot.waitUntil(lambda: len(taken) == 2)
+
+
+def test_a_reopened_dock_says_how_to_go_on(
+    make_napari_viewer, open_widget, run, press, type_classes, qtbot, picture
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    _, first = viewer.window.add_plugin_dock_widget('napari-naclip')
+    first.model.choose_model('demo')
+    status = first.panel.status
+    assert status.text() == 'Type classes, then press Run.'
+    press(first.classes.background)
+    assert status.text() == 'Type classes, then press Run.'
+    press(first.classes.background)
+    type_classes(first, 'sand')
+    assert status.text() == '1 class to look for. Press Run.'
+    type_classes(first, 'sand; water')
+    assert status.text() == '2 classes to look for. Press Run.'
+    assert status.accessibleName() == status.text()
+    told = run(first)
+    # How a run ended stays, whatever is typed next.
+    qtbot.keyClicks(first.classes.entry, 'grass')
+    qtbot.keyClick(first.classes.entry, Qt.Key.Key_Return)
+    assert status.text() == told
+
+    viewer.window.remove_dock_widget(first)
+    first.deleteLater()
+    again = viewer.window.add_plugin_dock_widget('napari-naclip')[1]
+    assert again.panel.status.text() == '3 classes to look for. Press Run.'
+    assert run(again).startswith('Done')
+
+
+def test_labels_without_their_image_bring_their_list_back(
+    make_napari_viewer, open_widget, run, press, type_classes, qtbot, picture
+) -> None:
+    viewer = make_napari_viewer()
+    image = viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand; water, sea')
+    run(widget)
+    labels = viewer.layers[-1]
+    other = viewer.add_image(picture[:50], name='other')
+    viewer.layers.remove(image)
+    type_classes(widget, 'grass; road; forest')
+    run(widget)
+    others = viewer.layers[-1]
+    assert others is not labels
+
+    viewer.layers.selection.active = labels
+    rows = widget.classes.rows()
+    assert [(row.value, row.name) for row in rows] == [
+        (1, 'sand'),
+        (2, 'water'),
+    ]
+    assert rows[1].prompts == ('water', 'sea')
+    assert widget.image.image == other
+    qtbot.waitUntil(lambda: has_area(widget), timeout=5_000)
+    # In step with that layer alone, in both directions.
+    widget.classes.table.selectRow(0)
+    qtbot.keyClick(widget.classes.table, Qt.Key.Key_F2)
+    editor = widget.classes.table.findChild(QLineEdit)
+    qtbot.keyClicks(editor, 'beach')
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    qtbot.waitUntil(
+        lambda: list(labels.features['class'])[1:] == ['beach', 'water']
+    )
+    labels.colormap = {1: '#010203', 2: '#040506', None: 'white'}
+    assert widget.classes.rows()[1].color == '#040506'
+    assert list(others.features['class'])[1:] == ['grass', 'road', 'forest']
+
+    viewer.layers.selection.active = others
+    assert [row.value for row in widget.classes.rows()] == [3, 4, 5]
+    viewer.layers.selection.active = labels
+    assert [row.name for row in widget.classes.rows()] == ['beach', 'water']
+    # A run is for the image that there is, and leaves the labels alone.
+    before = labels.data.copy()
+    assert run(widget).startswith('Done')
+    assert len(viewer.layers) == 3
+    np.testing.assert_array_equal(labels.data, before)
+
+    # The image is back: the labels lie on it, and are all the person's.
+    image = viewer.add_image(picture)
+    viewer.layers.selection.active = labels
+    assert widget.image.image == image
+    assert run(widget).startswith('Done')
+    assert len(viewer.layers) == 4
+    np.testing.assert_array_equal(labels.data, before)
+
+
+def has_area(widget: SegmentationWidget) -> bool:
+    model = widget.classes.table.model()
+    cells = [model.index(row, Column.AREA).data() for row in range(2)]
+    return any(cells)

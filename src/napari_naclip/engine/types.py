@@ -35,6 +35,7 @@ __all__ = [
     'TextClass',
     'TokenPrecision',
     'check_threshold',
+    'margin_from_threshold',
     'threshold_from_margin',
 ]
 
@@ -319,6 +320,32 @@ def threshold_from_margin(
         Factor on the cosines before the softmax.
     """
     return 1.0 / (1.0 + (queries - 1) * math.exp(-logit_scale * margin))
+
+
+def margin_from_threshold(
+    threshold: float, queries: int, logit_scale: float
+) -> float:
+    """Return the lead over equal rivals that a probability means.
+
+    Parameters
+    ----------
+    threshold : float
+        Probability of the best query, 0 to 1.
+    queries, logit_scale
+        As in ``threshold_from_margin``, of which this is the inverse.
+
+    Returns
+    -------
+    float
+        0 where every best query has that probability anyway; infinite for
+        one that none reaches.
+    """
+    if queries < 2 or threshold * queries <= 1:
+        return 0.0
+    if threshold >= 1:
+        return math.inf
+    odds = threshold / (1.0 - threshold)
+    return math.log((queries - 1) * odds) / logit_scale
 
 
 def check_threshold(classes: ClassList, settings: Settings) -> None:

@@ -13,8 +13,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from napari_naclip.engine.class_rows import ClassDraft, read_draft
-from napari_naclip.engine.class_state import ListState
+from napari_naclip.engine.class_state import MAX_MARGIN, ListState
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.types import Settings, margin_from_threshold
 
 if TYPE_CHECKING:
     from napari_naclip.engine.classes import ClassList
@@ -56,6 +57,21 @@ class Preset:
     def class_list(self) -> ClassList:
         """Return the list for the engine; label values from 1."""
         return ListState.from_drafts(self.drafts).class_list()
+
+    @property
+    def margin(self) -> float | None:
+        """The certainty that the published threshold is with this list.
+
+        None where no settings were published.
+        """
+        if not self.settings:
+            return None
+        margin = margin_from_threshold(
+            self.settings['threshold'],
+            len(self.class_list().queries),
+            Settings().logit_scale,
+        )
+        return min(margin, MAX_MARGIN)
 
 
 @functools.cache

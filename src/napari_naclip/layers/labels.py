@@ -77,7 +77,8 @@ class Result:
     Attributes
     ----------
     image, labels : layer
-        Held by reference: names may change.
+        Held by reference: names may change. No image where the labels lie on
+        none, such as those whose image was removed.
     rows : dict of int to LabelRow
         Every row that the layer ever had, by label value: a class that was
         removed may still have painted pixels, and its value is never given
@@ -89,7 +90,7 @@ class Result:
         Of the run that is writing.
     """
 
-    image: Image
+    image: Image | None
     labels: Labels
     rows: dict[int, LabelRow]
     written: npt.NDArray[Any] = field(repr=False)
@@ -154,11 +155,12 @@ def add_result(
     )
 
 
-def adopt_result(image: Image, labels: Labels) -> Result | None:
+def adopt_result(image: Image | None, labels: Labels) -> Result | None:
     """Return a Labels layer that keeps a list of classes as a result.
 
     What the model wrote into it is not known any more, so that everything in
-    it counts as the person's and only empty pixels are written to.
+    it counts as the person's and only empty pixels are written to. Without
+    an image it is one that no run writes to.
 
     Returns
     -------
@@ -169,6 +171,8 @@ def adopt_result(image: Image, labels: Labels) -> Result | None:
     if read_list(labels) is None or not rows or labels.multiscale:
         return None
     shape = tuple(labels.data.shape)
+    if image is None:
+        return Result(None, labels, rows, make_zeros(shape, labels.data.dtype))
     for level, level_shape in enumerate(np.atleast_2d(image.level_shapes)):
         if tuple(int(length) for length in level_shape) != shape:
             continue

@@ -186,7 +186,8 @@ class ListSync(QObject):
         if state != self._panel.state():
             self._panel.restore_state(state, active.name, is_kept=is_kept)
         self.follow(result)
-        self.image_meant.emit(result.image)
+        if result.image is not None:
+            self.image_meant.emit(result.image)
 
     def _on_layer_removed(self, _event: object = None) -> None:
         result = self._result

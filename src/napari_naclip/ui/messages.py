@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_naclip.ui.estimate import RunProgress
     from napari_naclip.ui.jobs import RunRequest
 
-READY: Final = 'Type classes, then press Run.'
+NO_CLASSES: Final = 'Type classes, then press Run.'
 NO_IMAGE: Final = 'There is no image. Open one first, for example by dragging a file into the window.'
 CANCELLING: Final = 'Cancelling…'
 CANCELLED: Final = 'Cancelled. The labels are as they were.'
@@ -123,6 +123,14 @@ def describe_preview(
         text += f', {jobs} times'
     text += ', 1 window' if windows == 1 else f', {windows} windows'
     return text if seconds is None else f'{text}, {describe_time(seconds)}'
+
+
+def describe_ready(classes: int) -> str:
+    """Return what to do before the first run, with so many classes on."""
+    if not classes:
+        return NO_CLASSES
+    text = '1 class' if classes == 1 else f'{classes} classes'
+    return f'{text} to look for. Press Run.'
 
 
 def describe_cancelled(finished: int, jobs: int) -> str:

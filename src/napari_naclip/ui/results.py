@@ -60,24 +60,30 @@ class ResultBook:
 
         A layer that carries a class list, such as one that was opened from a
         file, becomes a result of the image that it lies on: of the preferred
-        one if that is among several.
+        one if that is among several. One that lies on no image, because that
+        was removed, becomes a result without an image.
         """
         if not isinstance(layer, Labels):
             return None
         self._sweep(viewer)
-        for result in self._results:
-            if result.labels == layer:
-                return result
-        images = list(reversed(viewer.layers))
+        known = next((r for r in self._results if r.labels == layer), None)
+        if known is not None and known.image is not None:
+            return known
+        images = [x for x in reversed(viewer.layers) if isinstance(x, Image)]
         if preferred in images:
             images.insert(0, preferred)
         for image in images:
-            if isinstance(image, Image):
-                adopted = adopt_result(image, layer)
-                if adopted is not None:
-                    self.add(adopted)
-                    return adopted
-        return None
+            adopted = adopt_result(image, layer)
+            if adopted is not None:
+                if known is not None:
+                    self.forget(known)
+                self.add(adopted)
+                return adopted
+        if known is None:
+            known = adopt_result(None, layer)
+            if known is not None:
+                self.add(known)
+        return known
 
     def find_target(
         self,
@@ -112,5 +118,6 @@ class ResultBook:
         self._results = [
             result
             for result in self._results
-            if result.image in viewer.layers and result.labels in viewer.layers
+            if result.labels in viewer.layers
+            and (result.image is None or result.image in viewer.layers)
         ]

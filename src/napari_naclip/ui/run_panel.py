@@ -75,7 +75,8 @@ class RunPanel(QWidget):
         self._stage: tuple[Stage, int] | None = None
         self._announced = 0.0
         self._share = 0.0
-        self.show_rest(messages.READY)
+        self.show_rest(messages.NO_CLASSES)
+        self._has_news = False
 
     def add_shortcuts(self, owner: QWidget) -> None:
         """Make Ctrl+Enter press Run while the focus is in ``owner``."""
@@ -85,8 +86,15 @@ class RunPanel(QWidget):
             shortcut.activated.connect(self.run.click)
         self.run.setToolTip(f'{self.run.toolTip()} Ctrl+Enter in this panel.')
 
+    def show_ready(self, classes: int) -> None:
+        """Show what to do with so many classes, unless a run was heard of."""
+        text = messages.describe_ready(classes)
+        if not self._has_news and text != self.status.text():
+            self._say(text)
+
     def show_running(self) -> None:
         """Show that a run has started."""
+        self._has_news = True
         self._stage, self._share = None, 0.0
         self.run.setEnabled(False)
         self.cancel.setEnabled(True)
@@ -120,6 +128,7 @@ class RunPanel(QWidget):
 
     def show_rest(self, text: str, notices: tuple[str, ...] = ()) -> None:
         """Show that nothing runs, and how the last run ended."""
+        self._has_news = True
         self.run.setEnabled(True)
         self.cancel.setEnabled(False)
         self.bar.hide()

@@ -96,6 +96,7 @@ class SegmentationWidget(QWidget):
             self._session.image, is_pinned=self._session.is_pinned
         )
         self._open()
+        self._show_ready()
 
     def _lay_out(self) -> None:
         self._page = ScrollingPage(
@@ -259,6 +260,13 @@ class SegmentationWidget(QWidget):
     def _on_list_changed(self) -> None:
         # A second panel of the viewer starts with it.
         self._session.classes = self.classes.state()
+        self._show_ready()
+
+    def _show_ready(self) -> None:
+        rows = self.classes.rows()
+        self.panel.show_ready(
+            sum(row.is_on and not row.is_background for row in rows)
+        )
 
     def _show_preview(self) -> None:
         self.image.set_summary(self._requests.describe())

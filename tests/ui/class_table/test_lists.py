@@ -9,17 +9,21 @@ from qtpy.QtWidgets import (
 )
 
 from class_tools import (
+    ALT,
     CTRL,
     LEFT,
     choose,
     count,
+    editor_of,
     names,
     values,
 )
 from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.types import Settings
 from napari_naclip.io.class_files import read_classes
 from napari_naclip.io.presets import load_preset
+from napari_naclip.ui.class_table.messages import BACKGROUND_STAYS
 from napari_naclip.ui.class_table.model import Column
 from napari_naclip.ui.class_table.panel import ClassPanel
 
@@ -30,12 +34,9 @@ pytestmark = pytest.mark.qt_log_level_fail('WARNING')
 def test_presets_replace_or_add(qtbot, panel) -> None:
     menu = panel.actions_row.presets.menu()
     panel.add_text('sky')
-    with qtbot.waitSignal(panel.preset_loaded) as signal:
-        choose(menu, 'Replace the list', 'Pascal VOC, 21 classes')
-    assert signal.args[0].key == 'voc21'
+    choose(menu, 'Replace the list', 'Pascal VOC, 21 classes')
     assert panel.class_list() == load_preset('voc21').class_list()
     assert panel.background.isChecked()
-    assert 'threshold 0.1' in panel.status.text()
     qtbot.mouseClick(panel.actions_row.undo, LEFT)
     assert names(panel) == ['sky']
     # Without the second "&" the menu would show none.
@@ -45,6 +46,115 @@ def test_presets_replace_or_add(qtbot, panel) -> None:
     choose(menu, 'Add to the list', 'Cell microscopy')
     assert "'background' is in the list already" in panel.status.text()
     assert panel.rows() == before
+
+
+def test_a_published_threshold_comes_with_its_list(
+    qtbot, press, panel
+) -> None:
+    settings = Settings()
+    menu = panel.actions_row.presets.menu()
+    panel.add_text('background; sky')
+    panel.margin.setFocus()
+    panel.margin.selectAll()
+    qtbot.keyClicks(panel.margin, '0.02')
+    choose(menu, 'Replace the list', 'Pascal VOC, 21 classes')
+    assert 'threshold 0.1' in panel.status.text()
+    shown = panel.margin.value()
+    assert f'Certainty is set to {shown:g}' in panel.status.text()
+    assert 0.03 < shown < 0.06
+    assert panel.threshold(panel.class_list(), settings) == pytest.approx(
+        0.1, abs=1e-9
+    )
+    press(panel.actions_row.undo)
+    assert (names(panel), panel.margin.value()) == (
+        ['background', 'sky'],
+        0.02,
+    )
+    # What was told is not so any more.
+    assert panel.status.text() == ''
+    press(panel.actions_row.redo)
+    assert panel.margin.value() == shown
+    # A person's own certainty is not taken back with the list.
+    panel.margin.setFocus()
+    panel.margin.selectAll()
+    qtbot.keyClicks(panel.margin, '0.15')
+    press(panel.actions_row.undo)
+    assert panel.margin.value() == 0.15
+    # A list of ours says nothing of it, nor does one that is added.
+    choose(menu, 'Replace the list', 'Cell microscopy')
+    assert panel.margin.value() == 0.15
+    panel.replace_text('tissue')
+    choose(menu, 'Add to the list', 'Pascal VOC, 21 classes')
+    assert panel.margin.value() == 0.15
+    assert 'Certainty' not in panel.status.text()
+
+
+def test_the_same_list_brings_its_certainty_back(qtbot, press, panel) -> None:
+    menu = panel.actions_row.presets.menu()
+    choose(menu, 'Replace the list', 'Pascal VOC, 21 classes')
+    published = panel.margin.value()
+    panel.margin.setFocus()
+    panel.margin.selectAll()
+    qtbot.keyClicks(panel.margin, '0')
+    choose(menu, 'Replace the list', 'Pascal VOC, 21 classes')
+    assert panel.margin.value() == published
+    press(panel.actions_row.undo)
+    assert panel.margin.value() == 0
+    assert len(names(panel)) == 21
+
+
+def test_a_note_goes_when_the_list_changes(
+    qtbot, press, panel, enter, key, cell, monkeypatch, tmp_path
+) -> None:
+    """Each way of a person to change it; what changes nothing leaves it."""
+    panel.add_text('background; sky; tree')
+    monkeypatch.setattr(
+        QFileDialog,
+        'getSaveFileName',
+        lambda *_, **__: (str(tmp_path / 'list.json'), ''),
+    )
+
+    def rename() -> None:
+        cell(1, Column.NAME)
+        key(Qt.Key.Key_F2)
+        qtbot.keyClicks(editor_of(panel), 'air')
+        qtbot.keyClick(editor_of(panel), Qt.Key.Key_Return)
+
+    def set_certainty() -> None:
+        panel.margin.setFocus()
+        qtbot.keyClick(panel.margin, Qt.Key.Key_Up)
+
+    for change in (
+        lambda: enter('water'),
+        lambda: cell(1, Column.LOCK),
+        lambda: cell(1, Column.ON),
+        rename,
+        lambda: key(Qt.Key.Key_Down, ALT),
+        set_certainty,
+        lambda: press(panel.actions_row.undo),
+        lambda: press(panel.background),
+    ):
+        press(panel.actions_row.exporting)
+        assert panel.status.text() == 'Written: list.json.'
+        assert panel.status.isVisible()
+        cell(1, Column.NAME)
+        panel.set_areas({1: '3 mm²'})
+        assert panel.status.text() == 'Written: list.json.'
+        change()
+        qtbot.waitUntil(lambda: panel.status.text() == '')
+        assert not panel.status.isVisible()
+    # Another note comes in its place.
+    press(panel.actions_row.exporting)
+    enter('sky, sky')
+    assert 'Written' not in panel.status.text()
+
+
+def test_removing_all_rows_says_which_one_stays(panel, key) -> None:
+    panel.add_text('background; sky; tree')
+    key(Qt.Key.Key_A, CTRL)
+    key(Qt.Key.Key_Delete)
+    assert names(panel) == ['background']
+    assert panel.status.text() == BACKGROUND_STAYS
 
 
 @pytest.mark.parametrize('suffix', ['json', 'csv'])

@@ -43,19 +43,22 @@ class _Edit(QUndoCommand):
         before: _Snapshot,
         after: _Snapshot,
         text: str,
+        margins: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(text)
         self._history = history
         self._before = before
         self._after = after
+        self._margins = margins
 
     def redo(self) -> None:
         """Show the list after the step; the stack calls it on push too."""
-        self._history.show_snapshot(self._after)
+        self._history.show_snapshot(self._after, self._margins)
 
     def undo(self) -> None:
         """Show the list before the step."""
-        self._history.show_snapshot(self._before)
+        margins = None if self._margins is None else self._margins[::-1]
+        self._history.show_snapshot(self._before, margins)
 
 
 class ListHistory(QObject):
@@ -111,8 +114,21 @@ class ListHistory(QObject):
         """
         self._push(state, text, self._now.epoch)
 
-    def replace_all(self, drafts: Iterable[ClassDraft], text: str) -> None:
+    def replace_all(
+        self,
+        drafts: Iterable[ClassDraft],
+        text: str,
+        margin: float | None = None,
+    ) -> None:
         """Put other classes in the place of all rows, as one step.
+
+        Parameters
+        ----------
+        drafts : iterable of ClassDraft
+        text : str
+            What the step does.
+        margin : float, optional
+            Certainty that comes with them.
 
         Raises
         ------
@@ -124,7 +140,7 @@ class ListHistory(QObject):
         if not self._state.is_used:
             self._newest_epoch += 1
             epoch = self._newest_epoch
-        self._push(state, text, epoch)
+        self._push(state, text, epoch, margin)
 
     def reset(self, state: ListState) -> None:
         """Show another list and forget the steps that led to the old one."""
@@ -179,11 +195,22 @@ class ListHistory(QObject):
         state = replace(self._state, is_used=True, next_value=next_value)
         self._set(self._state, state)
 
-    def show_snapshot(self, snapshot: _Snapshot) -> None:
-        """Show the rows of another time; for the steps alone."""
+    def show_snapshot(
+        self,
+        snapshot: _Snapshot,
+        margins: tuple[float, float] | None = None,
+    ) -> None:
+        """Show the rows of another time; for the steps alone.
+
+        Of a step that changes the certainty too, from one margin to another,
+        that change is left out where a person has set it otherwise since.
+        """
         if self._state.is_used and not self._rebase(snapshot):
             return
         before, state = self._state, snapshot.state
+        margin = before.margin
+        if margins is not None and margin == margins[0]:
+            margin = margins[1]
         self._now = snapshot
         given = self._next_values.get(snapshot.epoch, 1)
         self._set(
@@ -193,6 +220,7 @@ class ListHistory(QObject):
                 rows=state.rows,
                 next_value=max(given, state.next_value),
                 removed=before.removed_beside(state.rows),
+                margin=margin,
             ),
         )
 
@@ -219,11 +247,20 @@ class ListHistory(QObject):
         self._next_values.pop(other, None)
         return True
 
-    def _push(self, state: ListState, text: str, epoch: int) -> None:
-        if state.rows == self._state.rows:
+    def _push(
+        self,
+        state: ListState,
+        text: str,
+        epoch: int,
+        margin: float | None = None,
+    ) -> None:
+        margins = None
+        if margin is not None and margin != self._state.margin:
+            margins = self._state.margin, margin
+        if state.rows == self._state.rows and margins is None:
             return
         after = self._take(state, epoch)
-        self.stack.push(_Edit(self, self._now, after, text))
+        self.stack.push(_Edit(self, self._now, after, text, margins))
 
     def _take(self, state: ListState, epoch: int) -> _Snapshot:
         snapshot = _Snapshot(state, epoch)

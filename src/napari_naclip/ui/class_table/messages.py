@@ -19,8 +19,15 @@ VALUES_CHANGED: Final = (
 )
 
 
-def describe_preset(preset: Preset) -> str:
-    """Return what a person should know after choosing a list."""
+def describe_preset(preset: Preset, margin: float | None = None) -> str:
+    """Return what a person should know after choosing a list.
+
+    Parameters
+    ----------
+    preset : Preset
+    margin : float, optional
+        To what the certainty was set with it.
+    """
     text = f'{preset.title}: {preset.description} {preset.remark}'
     if preset.settings:
         settings = preset.settings
@@ -33,6 +40,11 @@ def describe_preset(preset: Preset) -> str:
         text += (
             f' Published with a short side of {settings["detail"]} px, {how}, '
             f'threshold {settings["threshold"]}.'
+        )
+    if margin is not None:
+        text += (
+            f' Certainty is set to {round(margin, 3):g}, which is that '
+            'threshold with this list.'
         )
     return text
 

@@ -123,10 +123,11 @@ class ClassTableModel(QAbstractTableModel):
 
     def remove(self, values: Collection[int]) -> None:
         """Remove rows; the background row stays."""
-        if 0 in values:
-            self.refused.emit(messages.BACKGROUND_STAYS)
         state = self.history.state.without(values)
         self.history.edit(state, f'remove {self._describe(values)}')
+        # Afterwards: what is told goes when the list changes.
+        if 0 in values:
+            self.refused.emit(messages.BACKGROUND_STAYS)
 
     def move(self, values: Collection[int], position: int) -> None:
         """Move rows before the row at a position."""

@@ -73,16 +73,12 @@ class ClassPanel(QWidget):
         Other label values are locked.
     state_changed
         Anything that ``state`` holds; for keeping it.
-    preset_loaded(Preset)
-        The person chose a preset in the place of the list; its settings are
-        for others to offer.
     """
 
     changed = Signal()
     appearance_changed = Signal()
     locks_changed = Signal()
     state_changed = Signal()
-    preset_loaded = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -302,18 +298,17 @@ class ClassPanel(QWidget):
     def _on_preset_chosen(self, key: str, is_replacing: bool) -> None:
         preset = load_preset(key)
         what = f'list “{preset.title}”'
+        margin = preset.margin if is_replacing else None
         try:
             if is_replacing:
-                self._history.replace_all(preset.drafts, what)
+                self._history.replace_all(preset.drafts, what, margin)
             else:
                 state = self._history.state.add(preset.drafts)
                 self._history.edit(state, f'add {what}')
         except InputError as error:
             self._say(str(error))
             return
-        self._say(messages.describe_preset(preset))
-        if is_replacing:
-            self.preset_loaded.emit(preset)
+        self._say(messages.describe_preset(preset, margin))
 
     def _on_import_chosen(self, is_replacing: bool) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -364,6 +359,8 @@ class ClassPanel(QWidget):
         self._say(' '.join((messages.EXPORTED.format(path.name), *notices)))
 
     def _on_changed(self, before: ListState, state: ListState) -> None:
+        # What was told was of the list as it was.
+        self._say('')
         self._controls.show_state(state)
         if _result_of(before) != _result_of(state):
             self.changed.emit()
