@@ -125,6 +125,8 @@ def test_a_reopened_dock_says_how_to_go_on(
     press(first.classes.background)
     assert status.text() == 'Type classes, then press Run.'
     press(first.classes.background)
+    press(first.panel.run)
+    assert status.text().startswith('There is no class to look for')
     type_classes(first, 'sand')
     assert status.text() == '1 class to look for. Press Run.'
     type_classes(first, 'sand; water')

@@ -87,7 +87,7 @@ class RunPanel(QWidget):
         self.run.setToolTip(f'{self.run.toolTip()} Ctrl+Enter in this panel.')
 
     def show_ready(self, classes: int) -> None:
-        """Show what to do with so many classes, unless a run was heard of."""
+        """Show what to do with so many classes, unless a run is told of."""
         text = messages.describe_ready(classes)
         if not self._has_news and text != self.status.text():
             self._say(text)
@@ -138,6 +138,11 @@ class RunPanel(QWidget):
         self.notices.setAccessibleName(told)
         self.notices.setVisible(bool(notices))
         self._say(text)
+
+    def show_refusal(self, text: str) -> None:
+        """Show why no run can start; until the classes are others."""
+        self.show_rest(text)
+        self._has_news = False
 
     def show_failure(self, text: str, details: str) -> None:
         """Show that nothing runs, and why the last run failed.

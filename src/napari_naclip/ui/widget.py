@@ -297,7 +297,7 @@ class SegmentationWidget(QWidget):
             request = self._requests.make(may_download=may_download)
             self._runs.start(request, RunList(self.classes))
         except NaclipError as error:
-            self.panel.show_rest(str(error))
+            self.panel.show_refusal(str(error))
 
     # During a run and at its end.
 
