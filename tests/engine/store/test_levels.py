@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from store_tools import SIZE, is_whole, make_key, make_tokens
 
 from napari_naclip.engine.store import FeatureStore, database
 from napari_naclip.engine.store.rows import pack, unpack
+from store_tools import SIZE, is_whole, make_key, make_tokens
 
 
 def put_all(store, numbers) -> None:
@@ -238,14 +238,14 @@ def test_the_last_tokens_count(make_store) -> None:
     ],
 )
 def test_mistakes_of_the_caller(make_store, key, tokens) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r'tokens of|a key of'):
         make_store().put(key, tokens)
 
 
 def test_negative_budget(make_store) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match='budgets of'):
         make_store(memory=-1)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match='budgets of'):
         make_store().set_budgets(disk=-1)
 
 

@@ -37,6 +37,10 @@ _TABLES: Final = (
 _inherited: list[sqlite3.Connection] = []
 
 
+class ForeignError(sqlite3.DatabaseError):
+    """A database of something else in the place of ours."""
+
+
 def database_path(folder: Path) -> Path:
     """Return the database of a folder; each version has its own."""
     return folder / f'{_STEM}-{VERSION}.sqlite'
@@ -193,8 +197,12 @@ def _prepare(connection: sqlite3.Connection) -> None:
     ):
         connection.execute(f'PRAGMA {pragma}').fetchall()
     found = connection.execute('SELECT count(*) FROM sqlite_master')
-    if found.fetchall()[0][0] < len(_TABLES):
+    if not found.fetchall()[0][0]:
         connection.execute('BEGIN IMMEDIATE')
         for table in _TABLES:
             connection.execute(table)
+        connection.execute(f'PRAGMA user_version = {VERSION}')
         connection.execute('COMMIT')
+    found = connection.execute('PRAGMA user_version')
+    if found.fetchall()[0][0] != VERSION:
+        raise ForeignError('not a database of features')

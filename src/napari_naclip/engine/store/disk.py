@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from napari_naclip.engine.errors import StorageError
 from napari_naclip.engine.store import database
-from napari_naclip.engine.store.database import Database
+from napari_naclip.engine.store.database import Database, ForeignError
 from napari_naclip.engine.store.rows import unpack
 from napari_naclip.engine.store.statements import (
     evict,
@@ -97,7 +97,8 @@ class DiskLevel:
         self._database = None if folder is None else Database(folder)
         #: Uses by key that the file does not know yet.
         self._uses: dict[bytes, int] = {}
-        self._rest_until = 0.0
+        #: Until when nothing is read or written, and nothing written.
+        self._rest_until = self._full_until = 0.0
         #: Problems that were logged: each once.
         self._told: set[str] = set()
 
@@ -188,7 +189,7 @@ class DiskLevel:
         """Change the budget; what is too much by then is removed."""
         with self.lock:
             self.budget = budget
-            self._rest_until = 0.0
+            self._rest_until = self._full_until = 0.0
             if self.is_used:
                 self._do(self._shrink, None)
                 return
@@ -206,7 +207,7 @@ class DiskLevel:
         with self.lock:
             self._uses.clear()
             self.problem = ''
-            self._rest_until = 0.0
+            self._rest_until = self._full_until = 0.0
             if self._database is None:
                 return
             try:
@@ -249,7 +250,8 @@ class DiskLevel:
             disk = self._database
             if disk is None or not self.is_used:
                 return otherwise
-            if time.monotonic() < self._rest_until:
+            now = time.monotonic()
+            if now < self._rest_until or (writes and now < self._full_until):
                 return otherwise
             try:
                 connection = disk.open(may_create=writes)
@@ -276,24 +278,26 @@ class DiskLevel:
             try:
                 disk.throw_away()
             except OSError as second:
-                self._pause(_UNUSABLE.format(second, folder))
+                self._rest_until = time.monotonic() + _REST
+                self._tell(_UNUSABLE.format(second, folder))
         elif _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             _logger.info('Another process holds %s.', disk.path)
             self._rest_until = time.monotonic() + _REST
         elif _is_full(error):
-            self._pause(_FULL.format(folder))
+            self._full_until = time.monotonic() + _REST
+            self._tell(_FULL.format(folder))
         elif _code(error) == sqlite3.SQLITE_ERROR:
             # Another process has emptied the file: it is opened anew.
             _logger.info('The features on the disk are gone: %s', error)
         else:
-            self._pause(_UNUSABLE.format(error, folder))
+            self._rest_until = time.monotonic() + _REST
+            self._tell(_UNUSABLE.format(error, folder))
 
-    def _pause(self, problem: str) -> None:
+    def _tell(self, problem: str) -> None:
         if problem not in self._told:
             self._told.add(problem)
             _logger.warning(problem)
         self.problem = problem
-        self._rest_until = time.monotonic() + _REST
 
     def _make_room(
         self, connection: sqlite3.Connection, entries: Sequence[Entry]
@@ -359,4 +363,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _is_damage(error: Exception) -> bool:
-    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return isinstance(error, ForeignError) or _code(error) in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
