@@ -153,13 +153,15 @@ def test_models(run, monkeypatch, tmp_path):
 
 
 def test_info(run, tmp_path):
-    (tmp_path / 'cache').mkdir()
-    (tmp_path / 'cache' / 'a').write_bytes(b'0' * 2_000_000)
+    for name, size in (('text', 2_000_000), ('features', 3_000_000)):
+        (tmp_path / 'cache' / name).mkdir(parents=True)
+        (tmp_path / 'cache' / name / 'a').write_bytes(bytes(size))
     done = run('info')
     assert (done.status, done.err) == (0, '')
     for text in ('python', 'torch', 'cpu (CPU', '"auto" means', 'free'):
         assert text in done.out
-    assert f'{tmp_path / "cache"}, 2.0 MB used' in done.out
+    assert f'{tmp_path / "cache" / "text"}, 2.0 MB used' in done.out
+    assert f'{tmp_path / "cache" / "features"}, 3.0 MB used' in done.out
 
 
 @pytest.fixture

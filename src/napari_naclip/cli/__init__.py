@@ -81,6 +81,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from napari_naclip.cli.segment import run_segment
 
         return run_segment(arguments)
+    if arguments.command == 'cache':
+        from napari_naclip.cli.cache import run_cache
+
+        return run_cache(arguments)
     if arguments.command == 'models':
         from napari_naclip.cli.models import run_models
 

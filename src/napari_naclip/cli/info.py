@@ -73,7 +73,7 @@ def _print_folders() -> None:
         weights_folder,
     )
 
-    texts, weights = cache_folder(), weights_folder()
+    cache, weights = cache_folder(), weights_folder()
     hub = Path(constants.HF_HUB_CACHE)
     found = [find_cached(entry) for entry in REGISTRY.values()]
     shared = sum(
@@ -82,7 +82,11 @@ def _print_folders() -> None:
         if path is not None and not path.is_relative_to(weights)
     )
     print('Folders')
-    _print_folder('encoded texts', texts, folder_size(texts))
+    for title, name in (
+        ('encoded texts', 'text'),
+        ('features of images', 'features'),
+    ):
+        _print_folder(title, cache / name, folder_size(cache / name))
     _print_folder('weights, downloaded', weights, folder_size(weights))
     _print_folder("weights of other programs (the hub's cache)", hub, shared)
     for entry in REGISTRY.values():

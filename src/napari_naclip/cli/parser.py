@@ -65,6 +65,15 @@ def make_parser() -> argparse.ArgumentParser:
     commands.add_parser(
         'models', help='list the models and whether they are on this machine'
     )
+    _add_cache(
+        commands.add_parser(
+            'cache',
+            help='show or clear what is kept of images, or set how much',
+            description='Shows how much of images is kept so that a run that '
+            'is repeated need not look at them again. Sizes are numbers with '
+            'MB or GB, such as 500MB or 2GB; 0 turns a level off.',
+        )
+    )
     commands.add_parser(
         'info', help='print versions, devices, cache folders and free space'
     )
@@ -218,6 +227,26 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--headless', action='store_true', help='open no window'
+    )
+
+
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'action',
+        nargs='?',
+        choices=('clear',),
+        metavar='clear',
+        help='forget all that is kept on the disk',
+    )
+    parser.add_argument(
+        '--memory',
+        metavar='SIZE',
+        help='keep at most this much in the memory of a program, from now on',
+    )
+    parser.add_argument(
+        '--disk',
+        metavar='SIZE',
+        help='keep at most this much on the disk, from now on',
     )
 
 

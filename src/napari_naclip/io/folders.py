@@ -31,7 +31,16 @@ def text_cache_folder() -> Path:
     Where it cannot be made it is returned all the same: the cache then says
     so when it is written to, and costs nothing else.
     """
-    folder = cache_folder() / 'text'
+    return _make_private('text')
+
+
+def features_folder() -> Path:
+    """Return the folder of kept features, as ``text_cache_folder`` does."""
+    return _make_private('features')
+
+
+def _make_private(name: str) -> Path:
+    folder = cache_folder() / name
     # A mode holds for the last folder of a path only, hence one by one.
     with contextlib.suppress(OSError):
         folder.parent.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.errors import InputError
@@ -40,8 +40,14 @@ def config_folder() -> Path:
     return Path(platformdirs.user_config_dir('napari-naclip', appauthor=False))
 
 
-def save_last(state: ListState) -> None:
-    """Keep a class list for the next start, whole or not at all.
+def write_settings(name: str, content: dict[str, Any]) -> None:
+    """Write a file of the configuration folder, for this user alone.
+
+    Parameters
+    ----------
+    name : str
+    content : dict
+        Fit for JSON.
 
     Raises
     ------
@@ -53,11 +59,21 @@ def save_last(state: ListState) -> None:
     with contextlib.suppress(OSError):
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / _FILE_NAME
-    text = json.dumps(state.to_dict(), indent=2, ensure_ascii=False)
-    with write_atomically(path, overwrite=True) as temporary:
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    with write_atomically(folder / name, overwrite=True) as temporary:
         temporary.chmod(0o600)
         temporary.write_text(text + '\n', encoding='utf-8')
+
+
+def save_last(state: ListState) -> None:
+    """Keep a class list for the next start, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    write_settings(_FILE_NAME, state.to_dict())
 
 
 def load_last() -> ListState | None:

@@ -1,0 +1,46 @@
+"""``napari-naclip cache``: what is kept of images, and how much may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_naclip.cli.console import format_size, print_note
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_naclip.engine.store import Usage
+
+
+def run_cache(arguments: argparse.Namespace) -> int:
+    """Clear, set budgets if asked for, and print what there is then."""
+    # Imports numpy, which the parser must do without.
+    from napari_naclip.engine.store.budgets import parse_size
+    from napari_naclip.io import kept_features
+
+    memory, disk = (
+        None if text is None else parse_size(text)
+        for text in (arguments.memory, arguments.disk)
+    )
+    if arguments.action == 'clear':
+        kept_features.shared_store().clear()
+    if memory is not None or disk is not None:
+        kept_features.save_budgets(memory=memory, disk=disk)
+        for name in kept_features.overriding_variables():
+            print_note(f'{name} is set, and wins over what is kept here.')
+    _print(kept_features.shared_store().usage())
+    return 0
+
+
+def _print(usage: Usage) -> None:
+    used = f'{format_size(usage.disk_size)} in {usage.disk_windows} windows'
+    print('Features of images, so that a repeated run need not look again')
+    print(f'  in memory, while a program runs: {_limit(usage.memory_budget)}')
+    print(f'  on disk: {used}, {_limit(usage.disk_budget)}')
+    print(f'  folder: {usage.folder}')
+    if usage.problem:
+        print_note(usage.problem)
+
+
+def _limit(budget: int) -> str:
+    return f'at most {format_size(budget)}' if budget else 'turned off'
