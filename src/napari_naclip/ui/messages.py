@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.device import ComputeChoice
+    from napari_naclip.engine.store import Usage
     from napari_naclip.engine.types import ClassList, Stage
     from napari_naclip.ui.estimate import RunProgress
     from napari_naclip.ui.jobs import RunRequest
@@ -293,3 +294,19 @@ def describe_result(
 def _describe_share(share: float) -> str:
     """Return a share that is not 0 so that it doesn't look like 0."""
     return '<1%' if share < 0.005 else f'{share:.0%}'
+
+
+def describe_kept(usage: Usage, problem: str = '') -> str:
+    """Return how much is kept of images, and what went wrong with that."""
+    kept = (
+        f'Kept: {_describe_room(usage.memory_size)} in memory, '
+        f'{_describe_room(usage.disk_size)} on disk'
+    )
+    problem = shorten_home(problem or usage.problem)
+    return f'{kept}\n{problem}' if problem else kept
+
+
+def _describe_room(size: int) -> str:
+    if size >= 1_000_000_000:
+        return f'{size / 1e9:.1f} GB'
+    return describe_size(size)

@@ -14,6 +14,7 @@ from napari_naclip.io.last_list import load_last
 from napari_naclip.ui.class_table.panel import ClassPanel
 from napari_naclip.ui.director import RunDirector
 from napari_naclip.ui.image_panel import ImagePanel
+from napari_naclip.ui.kept_panel import KeptPanel
 from napari_naclip.ui.list_sync import ListSync
 from napari_naclip.ui.model_panel import ModelPanel
 from napari_naclip.ui.offer import WeightsOffer
@@ -48,7 +49,7 @@ class SegmentationWidget(QWidget):
 
     Attributes
     ----------
-    image, classes, model, options, offer, panel : QWidget
+    image, classes, model, options, kept, offer, panel : QWidget
         The parts, from top to bottom.
 
     Signals
@@ -71,6 +72,7 @@ class SegmentationWidget(QWidget):
         self.classes = ClassPanel()
         self.model = ModelPanel(preferences=preferences)
         self.options = Options()
+        self.kept = KeptPanel()
         self.offer = WeightsOffer()
         self.panel = RunPanel()
         results = self._session.results
@@ -105,6 +107,7 @@ class SegmentationWidget(QWidget):
                 self.classes,
                 self.model,
                 self.options,
+                self.kept,
                 self.offer,
                 self.panel.more,
             )
@@ -177,11 +180,14 @@ class SegmentationWidget(QWidget):
         self._session.is_pinned = self.image.is_pinned
 
     @property
-    def _stateful_parts(self) -> dict[str, ImagePanel | ModelPanel | Options]:
+    def _stateful_parts(
+        self,
+    ) -> dict[str, ImagePanel | ModelPanel | Options | KeptPanel]:
         return {
             'image': self.image,
             'model': self.model,
             'options': self.options,
+            'kept': self.kept,
         }
 
     def event(self, event: QEvent | None) -> bool:
@@ -310,5 +316,6 @@ class SegmentationWidget(QWidget):
         if self.panel.notices.text() not in ('', self._told):
             self._page.bring_into_sight(self.panel.notices)
         self.model.refresh()
+        self.kept.refresh()
         self._preview_timer.start()
         self.run_finished.emit()
