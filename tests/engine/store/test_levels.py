@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_naclip.engine.store import FeatureStore, database
+from napari_naclip.engine.store import FeatureStore, database, disk
 from napari_naclip.engine.store.rows import pack, unpack
 from store_tools import SIZE, is_whole, make_key, make_tokens
 
@@ -203,6 +203,26 @@ def test_a_file_over_the_budget_shrinks(make_store) -> None:
     put_all(later, [60])
     assert later.usage().disk_size <= 30 * SIZE
     assert found(later, [60]) == [60]
+
+
+def test_a_run_goes_on_while_the_file_shrinks(make_store, monkeypatch) -> None:
+    store = make_store(memory=0, disk=400 * SIZE)
+    put_all(store, range(300))
+    monkeypatch.setattr(disk, '_STEP', 8)
+    monkeypatch.setattr(disk, '_BREATH', 0.01)
+    thread = threading.Thread(
+        target=store.set_budgets, kwargs={'disk': 50 * SIZE}
+    )
+    thread.start()
+    used = 0
+    while thread.is_alive():
+        put_all(store, [300])
+        assert found(store, [300]) == [300]
+        used += 1
+    thread.join()
+    assert used > 10
+    assert store.usage().disk_size <= 50 * SIZE
+    assert found(store, [300]) == [300]
 
 
 def test_larger_than_the_budgets(make_store) -> None:

@@ -50,6 +50,8 @@ _SPARE: Final = 16
 _LEAST: Final = 32
 #: Seconds without the disk after it was full, or held by another process.
 _REST: Final = 20.0
+#: Seconds for others between two steps.
+_BREATH: Final = 0.001
 #: Uses of windows that are noted together.
 _MOST_USES: Final = 4096
 #: Pages that one transaction gives back.
@@ -190,9 +192,10 @@ class DiskLevel:
         with self.lock:
             self.budget = budget
             self._rest_until = self._full_until = 0.0
-            if self.is_used:
-                self._do(self._shrink, None)
-                return
+        if self.is_used:
+            while self._do(self._trim, False):
+                time.sleep(_BREATH)
+            return
         with contextlib.suppress(StorageError):
             self.clear()
 
@@ -303,7 +306,8 @@ class DiskLevel:
         self, connection: sqlite3.Connection, entries: Sequence[Entry]
     ) -> list[Entry]:
         """Remove what was used least; return the last entries that fit."""
-        most = self._shrink(connection)
+        self._trim(connection)
+        most = self._limit(connection)
         page_size = read_number(connection, 'page_size')
         fitting: list[Entry] = []
         needed = _SPARE
@@ -320,27 +324,33 @@ class DiskLevel:
         self._evict(connection, most - needed)
         return fitting
 
-    def _shrink(self, connection: sqlite3.Connection) -> int:
-        """Bring the file below its budget; return its most pages."""
+    def _limit(self, connection: sqlite3.Connection) -> int:
+        """Return the most pages of the file, which SQLite knows by then."""
         page_size = read_number(connection, 'page_size')
-        most = self.budget // page_size
         count = read_number(connection, 'page_count')
-        if count > most:
-            self._evict(connection, most - _SPARE)
-            while (now := read_number(connection, 'page_count')) > most:
-                step = min(_STEP, now - most)
-                connection.execute(
-                    f'PRAGMA incremental_vacuum({step})'
-                ).fetchall()
-                if read_number(connection, 'page_count') >= now:
-                    break
-            count = read_number(connection, 'page_count')
+        most = self.budget // page_size
         # What others need of the disk comes first.
         if self._database is not None:
             free = shutil.disk_usage(self._database.path.parent).free
             most = min(most, count + max(0, free - RESERVE) // page_size)
         read_number(connection, f'max_page_count = {max(most, count)}')
         return most
+
+    def _trim(self, connection: sqlite3.Connection) -> bool:
+        """Bring a file nearer to its budget; return whether it is not there.
+
+        A step takes some hundredths of a second, all of them may take many
+        seconds: others must come to use the disk between them.
+        """
+        most = self.budget // read_number(connection, 'page_size')
+        before = read_number(connection, 'page_count')
+        if before <= most:
+            return False
+        self._evict(connection, most - _SPARE)
+        step = min(_STEP, before - most)
+        # Each page is a row without columns, of which execute takes one.
+        connection.executescript(f'PRAGMA incremental_vacuum({step})')
+        return most < read_number(connection, 'page_count') < before
 
     def _evict(self, connection: sqlite3.Connection, most: int) -> None:
         self._note_uses_now(connection)
