@@ -101,7 +101,7 @@ def test_killed_often(folder) -> None:
 
 def test_two_processes_at_once(folder) -> None:
     writers = [
-        start_writer(folder, seed=seed, last=seed + 1500, is_small=True)
+        start_writer(folder, seed=seed, last=seed + 800, is_small=True)
         for seed in (0, 50)
     ]
     for writer in writers:
