@@ -6,8 +6,6 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from napari_naclip.engine.pixels import uses_area_average
-
 if TYPE_CHECKING:
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.models import Model
@@ -35,6 +33,9 @@ def make_recipe(
 
     It holds no path and no file name of the user's.
     """
+    # Imported here: the widget, which opens without torch, reads recipes.
+    from napari_naclip.engine.pixels import uses_area_average
+
     plan, region = features.plan, features.region
     return {
         'versions': package_versions(),
