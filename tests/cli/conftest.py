@@ -43,6 +43,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv('NAPARI_NACLIP_CONFIG', str(tmp_path / 'config'))
     monkeypatch.setenv('HF_HOME', str(tmp_path / 'hub'))
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     return folder

@@ -18,7 +18,6 @@ from napari_naclip.io.kept_features import (
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv('NAPARI_NACLIP_CONFIG', str(tmp_path / 'config'))
     for name in (MEMORY_VARIABLE, DISK_VARIABLE):
         monkeypatch.delenv(name, raising=False)
 

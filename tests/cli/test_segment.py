@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -264,3 +265,12 @@ def test_text_cache_is_used(run, photo, tmp_path, monkeypatch):
 
     monkeypatch.setattr(models, 'load_model', load_without_text)
     assert run('segment', photo, *DEMO, '-o', 'b.tif').status == 0
+
+
+def test_a_later_process_does_not_look_again(run_process, photo):
+    first = run_process('segment', photo, *DEMO, '--progress', '-o', 'a.tif')
+    later = run_process('segment', photo, *DEMO, '--progress', '-o', 'b.tif')
+    # "36 of 36 windows" came once, and with them the time they take.
+    assert re.search(r'looking at windows.*[1-9]\d*/', first.err)
+    assert not re.search(r'looking at windows.*[1-9]\d*/', later.err)
+    assert Path('a.tif').read_bytes() == Path('b.tif').read_bytes()

@@ -19,6 +19,7 @@ from napari_naclip.engine.types import ClassList, Settings, check_threshold
 from napari_naclip.io.atomic import check_target
 from napari_naclip.io.folders import text_cache_folder
 from napari_naclip.io.images import check_image_file, read_image
+from napari_naclip.io.kept_features import shared_store
 from napari_naclip.io.labels import (
     check_palette,
     check_suffix,
@@ -232,8 +233,15 @@ def _segment_one(
 
     with ProgressBar(arguments.progress, job.image.name) as bar:
         result = segment(
-            picture, classes, model=model, settings=settings, progress=bar
+            picture,
+            classes,
+            model=model,
+            settings=settings,
+            progress=bar,
+            store=shared_store(),
         )
+    # Another process may be asked about this image next.
+    shared_store().flush()
     write_result(job.output, result, overwrite=arguments.overwrite)
     for notice in result.notices:
         print_note(notice)

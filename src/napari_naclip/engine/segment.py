@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_naclip.engine.features import TokenStore
     from napari_naclip.engine.types import (
         Partial,
         Progress,
@@ -30,6 +31,7 @@ def segment(
     settings: Settings | None = None,
     region: Region | None = None,
     progress: Callable[[Progress], None] | None = None,
+    store: TokenStore | None = None,
 ) -> Segmentation:
     """Return the labels of an image for classes in words.
 
@@ -47,6 +49,10 @@ def segment(
         refinement they equal the same part of the whole result.
     progress : callable, optional
         Called with each ``Progress``; what it raises ends the run.
+    store : TokenStore, optional
+        Where tokens of windows are looked up and kept, such as
+        ``napari_naclip.io.kept_features.shared_store()``, so that a later
+        call does not look at the same windows again. By default nothing is.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def segment(
     if isinstance(model, str):
         model = load_model(model, progress=progress)
     # Nobody looks at labels that a refinement would change.
-    steps = Segmenter(model, settings).stream(
+    steps = Segmenter(model, settings, store).stream(
         image, classes, region, previews=False
     )
     return run_to_end(steps, progress)
