@@ -1,8 +1,11 @@
 """How long the window stands still during a run of several hundred windows.
 
 A timer on the GUI thread fires every few milliseconds; the longest times
-between two of its beats are the stalls. One run in a fresh process imports
-torch on the way, a second one does not.
+between two of its beats are the stalls; nothing is left out. The first run in
+a fresh process imports torch on the way and adds a Labels layer, napari's
+first one; the second one updates that layer; before the third it was removed,
+so that a layer is added again. How long napari needs by itself to add and draw
+a Labels layer, here and now, is measured at the end.
 
 Run it with ``python benchmarks/stalls.py [--side N] [--json FILE]``. It needs
 a display; under Xvfb: ``xvfb-run -a python benchmarks/stalls.py``.
@@ -15,13 +18,16 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
 from napari_naclip.ui.widget import SegmentationWidget
+
+if TYPE_CHECKING:
+    from napari_naclip.ui.estimate import RunProgress
 
 #: Milliseconds between two beats of the timer.
 BEAT: Final = 5
@@ -42,12 +48,9 @@ class Figures:
     seconds : float
         Of the whole run.
     import_longest : float
-        Until the stage after the import.
+        Of those that began before the stage after the import.
     longest, percentile_99 : float
         After the import.
-    layer : float
-        While napari adds the layer of the result, which it does in the GUI
-        thread; 0 where the run updates one.
     """
 
     windows: int
@@ -55,26 +58,20 @@ class Figures:
     import_longest: float
     longest: float
     percentile_99: float
-    layer: float
 
 
 class Beats:
     """When the GUI thread was free, and in which stage of the run."""
 
-    def __init__(
-        self, viewer: napari.Viewer, widget: SegmentationWidget
-    ) -> None:
+    def __init__(self) -> None:
         self.gaps: list[tuple[str, float]] = []
-        self.stage = 'import'
         self.windows = 0
+        # A gap belongs to the stage in which it began, all of it.
+        self._stage = self._next_stage = 'import'
         self._last = time.perf_counter()
         self._timer = QTimer()
         self._timer.setInterval(BEAT)
         self._timer.timeout.connect(self._on_beat)
-        # The stage is the worker's news; it is read before the beat.
-        widget._runs.progressed.connect(self._on_progressed)
-        self._is_adding = False
-        viewer.layers.events.inserted.connect(self._on_layer_inserted)
 
     def start(self) -> None:
         self._last = time.perf_counter()
@@ -84,28 +81,36 @@ class Beats:
         self._on_beat()
         self._timer.stop()
 
-    def _on_beat(self) -> None:
-        now = time.perf_counter()
-        stage = 'layer' if self._is_adding else self.stage
-        self._is_adding = False
-        self.gaps.append((stage, 1000 * (now - self._last)))
-        self._last = now
+    def of_stage(self, *, is_import: bool) -> list[float]:
+        """Return the gaps of the import, or those of all other stages."""
+        return [
+            gap for stage, gap in self.gaps if (stage == 'import') is is_import
+        ]
 
-    def _on_layer_inserted(self, _event: object) -> None:
-        self._is_adding = True
-
-    def _on_progressed(self, progress) -> None:
+    def on_progressed(self, progress: RunProgress) -> None:
         if progress.stage not in ('wait', 'import'):
-            # What came before this news belongs to the import.
-            self._on_beat()
-            self.stage = progress.stage
+            self._next_stage = progress.stage
         if progress.stage == 'windows':
             self.windows = progress.total
 
+    def _on_beat(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append((self._stage, 1000 * (now - self._last)))
+        self._stage = self._next_stage
+        self._last = now
 
-def measure(viewer: napari.Viewer, widget: SegmentationWidget) -> Figures:
+
+def settle(milliseconds: int) -> None:
+    """Let the window work."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
+def measure(widget: SegmentationWidget) -> Figures:
     """Run once and return the stalls."""
-    beats = Beats(viewer, widget)
+    beats = Beats()
+    widget._runs.progressed.connect(beats.on_progressed)
     loop = QEventLoop()
     widget.run_finished.connect(loop.quit)
     start = time.perf_counter()
@@ -113,23 +118,30 @@ def measure(viewer: napari.Viewer, widget: SegmentationWidget) -> Figures:
     widget.panel.run.click()
     loop.exec()
     seconds = time.perf_counter() - start
-    # The new layer is drawn after the run's end.
-    QTimer.singleShot(500, loop.quit)
-    loop.exec()
+    # The labels are drawn after the run's end.
+    settle(500)
     beats.stop()
-    before = [gap for stage, gap in beats.gaps if stage == 'import']
-    layer = [gap for stage, gap in beats.gaps if stage == 'layer']
-    after = [
-        gap for stage, gap in beats.gaps if stage not in ('import', 'layer')
-    ]
+    widget._runs.progressed.disconnect(beats.on_progressed)
+    widget.run_finished.disconnect(loop.quit)
+    after = beats.of_stage(is_import=False)
     return Figures(
         windows=beats.windows,
         seconds=seconds,
-        import_longest=max(before),
+        import_longest=max(beats.of_stage(is_import=True)),
         longest=max(after),
         percentile_99=float(np.percentile(after, 99)),
-        layer=max(layer, default=0.0),
     )
+
+
+def measure_layer(viewer: napari.Viewer, side: int) -> float:
+    """Return the stall, in ms, while napari adds an empty Labels layer."""
+    beats = Beats()
+    beats.start()
+    settle(100)
+    viewer.add_labels(np.zeros((side, side), np.uint8))
+    settle(300)
+    beats.stop()
+    return max(gap for _, gap in beats.gaps)
 
 
 def main() -> None:
@@ -148,29 +160,36 @@ def main() -> None:
     detail = widget.image.detail_box
     detail.setCurrentIndex(detail.findData('full'))
     widget.classes.replace_text('sand; water; grass')
-    settle = QEventLoop()
-    QTimer.singleShot(1000, settle.quit)
-    settle.exec()
+    settle(1000)
 
     runs = {
-        'with the import': measure(viewer, widget),
-        'without': measure(viewer, widget),
+        'with the import and a layer': measure(widget),
+        'into the same layer': measure(widget),
     }
+    viewer.layers.remove(viewer.layers[-1])
+    settle(500)
+    runs['into another layer'] = measure(widget)
+    layer = measure_layer(viewer, options.side)
     for name, figures in runs.items():
         print(f'{name}: {figures.windows} windows in {figures.seconds:.1f} s')
-        if name != 'without':
-            say(
-                'longest during the import',
-                figures.import_longest,
-                LONGEST_IMPORT,
-            )
+        # After the first run nothing is imported any more.
+        is_first = name.startswith('with the import')
+        say(
+            'longest until the model loads',
+            figures.import_longest,
+            LONGEST_IMPORT if is_first else LONGEST,
+        )
         say('longest after it', figures.longest, LONGEST)
         say('99th percentile after it', figures.percentile_99, PERCENTILE)
-        if figures.layer:
-            print(f'  napari adds the labels layer: {figures.layer:.0f} ms')
+    print(f'napari alone, for an empty Labels layer: {layer:.0f} ms')
     if options.json:
         options.json.write_text(
-            json.dumps({name: asdict(each) for name, each in runs.items()})
+            json.dumps(
+                {
+                    **{name: asdict(each) for name, each in runs.items()},
+                    'napari alone': layer,
+                }
+            )
         )
     viewer.close()
 

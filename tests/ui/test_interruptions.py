@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_naclip.engine.encoder import Encoder
+from napari_naclip.engine.errors import InputError
 from napari_naclip.ui import messages
 from napari_naclip.ui.compute import SLOT
 
@@ -51,6 +52,65 @@ def test_cancelled_first_run_adds_nothing(
     hold.go_on.set()
     assert wait_for_rest(widget) == messages.CANCELLED
     assert len(viewer.layers) == 1
+
+
+def test_layer_of_a_run_that_never_loads_is_taken_back(
+    make_napari_viewer,
+    open_widget,
+    run,
+    press,
+    hold_at,
+    qtbot,
+    wait_for_rest,
+    picture,
+    monkeypatch,
+) -> None:
+    """It is added before the model is loaded, which may be stopped or fail."""
+    from napari_naclip.engine import models
+
+    real = models._load_demo
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer)
+    # Loaded anew.
+    monkeypatch.setattr(SLOT, '_key', None)
+    hold = hold_at(models, '_load_demo')
+    press(widget.panel.run)
+    qtbot.waitUntil(hold.reached.is_set, timeout=60_000)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=60_000)
+    press(widget.panel.cancel)
+    assert wait_for_rest(widget) == messages.CANCELLED
+    assert len(viewer.layers) == 1
+    hold.go_on.set()
+    qtbot.waitUntil(lambda: not SLOT.is_taken, timeout=60_000)
+
+    def fail():
+        raise InputError('The file is no model.')
+
+    monkeypatch.setattr(SLOT, '_key', None)
+    monkeypatch.setattr(models, '_load_demo', fail)
+    assert run(widget) == 'The file is no model.'
+    assert len(viewer.layers) == 1
+    monkeypatch.setattr(models, '_load_demo', real)
+    assert run(widget).startswith('Done')
+    assert len(viewer.layers) == 2
+
+
+def test_no_layer_comes_and_goes_when_weights_are_missing(
+    make_napari_viewer, open_widget, run, picture, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        'huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path)
+    )
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    added = []
+    viewer.layers.events.inserted.connect(added.append)
+    widget = open_widget(viewer)
+    widget.model.choose_model('ViT-B-16')
+    run(widget)
+    assert not widget.offer.isHidden()
+    assert not added
 
 
 def test_deleted_image(

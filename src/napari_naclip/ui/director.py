@@ -88,6 +88,7 @@ class RunDirector(QObject):
         self._list: RunList | None = None
         self._write_error: Exception | None = None
         self._runs.progressed.connect(self._on_progressed)
+        self._runs.imported.connect(self._on_imported)
         self._runs.loaded.connect(self._on_loaded)
         self._runs.partial.connect(self._on_made)
         self._runs.plane_finished.connect(self._on_made)
@@ -149,10 +150,12 @@ class RunDirector(QObject):
         self.progressed.emit(progress)
         self._activity.show(progress)
 
+    def _on_imported(self) -> None:
+        self._write(None)
+
     def _on_loaded(self, choice: ComputeChoice | None) -> None:
         if choice is not None:
             self.loaded.emit(choice)
-        self._write(None)
 
     def _on_made(self, _request: RunRequest, item: Part | Finished) -> None:
         self._write(item)

@@ -27,12 +27,13 @@ from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     import numpy.typing as npt
     from napari.layers import Image
 
     from napari_naclip.engine.device import ComputeChoice
+    from napari_naclip.engine.models import Model
     from napari_naclip.engine.types import (
         ClassList,
         Progress,
@@ -84,6 +85,11 @@ class RunRequest:
         if any(each.region is not None for each in self.snapshots):
             return 'region'
         return 'plane'
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """All that is imported once is there, and so are the weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,7 @@ class Failed:
 
 
 Outcome = Done | Cancelled | Failed
-Item = RunProgress | Loaded | Part | Finished
+Item = RunProgress | Imported | Loaded | Part | Finished
 
 
 def job_sizes(request: RunRequest) -> tuple[float, ...]:
@@ -184,7 +190,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
             yield RunProgress('import', jobs=jobs, unit=request.unit)
             _prepare_labels(request.classes)
         loading = SLOT.load(request.model)
-        model = yield from _map_steps(loading, tell)
+        model = yield from _load(loading, tell)
         yield Loaded(model.choice)
         from napari_naclip.engine.segment import iter_segment
 
@@ -248,14 +254,24 @@ def _prepare_labels(classes: ClassList) -> None:
     _prepare_dtype(np.dtype(classes.label_dtype))
 
 
-def _map_steps(
-    steps: Generator[Progress, None, Any], tell: Any
-) -> Generator[RunProgress, None, Any]:
+def _load(
+    steps: Generator[Progress, None, Model],
+    tell: Callable[[Progress], RunProgress],
+) -> Generator[RunProgress | Imported, None, Model]:
+    is_imported = False
     try:
         while True:
-            yield tell(next(steps))
+            step = next(steps)
+            # Weights that are missing were noticed before it.
+            if step.stage == 'load' and not is_imported:
+                is_imported = True
+                yield Imported()
+            yield tell(step)
     except StopIteration as stop:
-        return stop.value
+        if not is_imported:
+            yield Imported()
+        model: Model = stop.value
+        return model
     finally:
         steps.close()
 

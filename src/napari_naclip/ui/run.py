@@ -23,6 +23,7 @@ from napari_naclip.ui.jobs import (
     Done,
     Failed,
     Finished,
+    Imported,
     Item,
     JobThread,
     Loaded,
@@ -108,7 +109,7 @@ class Run:
                     # They would come after the result that holds them.
                     self._parts.clear()
                     yield item
-                elif isinstance(item, Loaded):
+                elif isinstance(item, Imported | Loaded):
                     yield item
                 elif isinstance(item, Part):
                     self._parts.append(item)
@@ -178,6 +179,8 @@ class RunController(QObject):
     Signals
     -------
     progressed : RunProgress
+    imported
+        What is imported once is there, and so are the weights.
     loaded : ComputeChoice or None
         The model is there, and where it runs.
     partial : RunRequest, Part
@@ -191,6 +194,7 @@ class RunController(QObject):
     """
 
     progressed = Signal(object)
+    imported = Signal()
     loaded = Signal(object)
     partial = Signal(object, object)
     plane_finished = Signal(object, object)
@@ -248,6 +252,8 @@ class RunController(QObject):
             self.plane_finished.emit(request, message)
         elif isinstance(message, Part):
             self.partial.emit(request, message)
+        elif isinstance(message, Imported):
+            self.imported.emit()
         elif isinstance(message, Loaded):
             self.loaded.emit(message.choice)
         else:

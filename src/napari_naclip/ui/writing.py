@@ -86,8 +86,9 @@ class RunWriter:
     def prepare(self) -> None:
         """Add the layer of a new result while it is still empty.
 
-        The first Labels layer costs napari a noticeable moment: better while
-        the model is loaded than when labels come. Raises like ``write_part``.
+        A Labels layer costs napari a noticeable moment, the first one more
+        than others: better at the end of what is imported once, where the
+        run has just begun, than when labels come. Raises like ``write_part``.
         """
         self._ready(self._request.snapshot)
 
