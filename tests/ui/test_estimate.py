@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.engine.types import ClassList, Refinement, Settings
 from napari_naclip.ui import messages
 from napari_naclip.ui.compute import ModelRequest, rate_key
 from napari_naclip.ui.estimate import (
@@ -15,6 +17,7 @@ from napari_naclip.ui.estimate import (
     Rates,
     RunEstimator,
     RunProgress,
+    rest_seconds,
 )
 from napari_naclip.ui.jobs import RunRequest, iter_run
 
@@ -98,7 +101,7 @@ def test_jobs_of_other_sizes() -> None:
 
 
 def test_known_rest_of_a_job_counts() -> None:
-    known = Rates(window=1.0, tail=2.0)
+    known = Rates(window=1.0, tail=600.0 / rest_seconds(1.0, 3, 'off'))
     told, end = play(
         RunEstimator([1.0], queries=3, known=known),
         windows=100,
@@ -127,11 +130,31 @@ def test_refinement_is_extrapolated() -> None:
     estimator = RunEstimator(refine='fast')
     for done in range(5):
         estimator.update(RunProgress('windows', done, 4), float(done))
-    for done in range(1, 11):
+    # Two bands, each of which begins with a longer step.
+    times = np.cumsum(2 * [20.0, *9 * [3.0]])
+    for done, time in enumerate(times, 1):
         shown = estimator.update(
-            RunProgress('refine', done, 10), 4.0 + 3.0 * done
+            RunProgress('refine', done, 20), 4.0 + float(time)
         )
-        assert shown.run_left == pytest.approx(30 - 3.0 * done)
+        if done > 1:
+            assert shown.run_left == pytest.approx(times[-1] - time)
+
+
+def test_rest_grows_with_pixels_and_prompts() -> None:
+    """However few windows the model sees a large image in."""
+    for refine in get_args(Refinement):
+        small = rest_seconds(1e6, 2, refine)
+        assert rest_seconds(4e6, 2, refine) == pytest.approx(4 * small)
+        assert rest_seconds(1e6, 50, refine) > small
+    told = []
+    for size in (1e6, 16e6):
+        estimator = RunEstimator([size], queries=3, refine='fast')
+        for done in range(5):
+            shown = estimator.update(
+                RunProgress('windows', done, 4), float(done)
+            )
+        told.append(shown.run_left)
+    assert told[1] == pytest.approx(16 * told[0])
 
 
 def test_book_knows_runs_like_the_last() -> None:
@@ -143,7 +166,8 @@ def test_book_knows_runs_like_the_last() -> None:
     key = rate_key(model, Settings())
     assert book.seconds(key, 10) is None
     book.remember(key, rates)
-    assert book.seconds(key, 10, queries=2) == pytest.approx(9.0)
+    rest = rest_seconds(1.0, 2, 'off')
+    assert book.seconds(key, 10, rest) == pytest.approx(9.0)
     other = rate_key(ModelRequest('demo', device='cuda'), Settings())
     assert book.seconds(other, 10) is None
     assert messages.describe_preview((336, 448), 1, 6, None) == (
@@ -199,7 +223,7 @@ def test_measured_on_the_demo_model() -> None:
         model=ModelRequest('demo', device='cpu', precision='float32'),
         target=None,
     )
-    estimator = RunEstimator([1.0], queries=3)
+    estimator = RunEstimator([700.0**2], queries=3)
     told = []
     for item in iter_run(request):
         if isinstance(item, RunProgress):

@@ -12,6 +12,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from napari_naclip.engine.types import REFINEMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
@@ -23,13 +25,29 @@ _SHARE_KNOWN: Final = 0.05
 _RATE_SPAN: Final = 5.0
 #: Seconds that a rate must rest on.
 _LEAST_SPAN: Final = 0.5
-#: Seconds of the rest of a job for each window and query where none was
-#: measured yet, from a desktop CPU; one run replaces them.
-_TAIL_PRIOR: Final[dict[str, float]] = {
-    'off': 2e-5,
-    'fast': 1e-3,
-    'fine': 1.5e-2,
+#: Seconds of the rest of a job for each megapixel of labels, and those for
+#: each megapixel and query, on one core. Other machines need a multiple of
+#: both, which one run measures.
+_REST: Final[dict[Refinement, tuple[float, float]]] = {
+    'off': (0.015, 0.001),
+    'fast': (0.4, 0.05),
+    'fine': (40.0, 1.2),
 }
+
+
+def rest_seconds(pixels: float, queries: int, refine: Refinement) -> float:
+    """Return how long a job takes after its windows, as far as is foreseen.
+
+    Parameters
+    ----------
+    pixels : float
+        Of the labels: at full size, however small the model sees the image.
+    queries : int
+        Prompts, over all classes.
+    refine : str
+    """
+    fixed, each = _REST[refine]
+    return 1e-6 * pixels * (fixed + queries * each)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +103,8 @@ class Rates:
     window : float
         Seconds a window.
     tail : float
-        Seconds of the rest of a job for each of its windows and queries.
+        Of the rest of a job, as a multiple of what is foreseen
+        (``rest_seconds``).
     """
 
     window: float
@@ -115,7 +134,7 @@ class RateBook:
         return self._rates.get(key)
 
     def seconds(
-        self, key: Hashable, windows: int, queries: int = 1
+        self, key: Hashable, windows: int, rest: float = 0.0
     ) -> float | None:
         """Return how long a run takes, or None if none ran like it.
 
@@ -124,13 +143,13 @@ class RateBook:
         key : hashable
         windows : int
             Of all jobs together.
-        queries : int
-            Prompts, over all classes.
+        rest : float
+            Sum of ``rest_seconds`` of all jobs.
         """
         rates = self._rates.get(key)
         if rates is None:
             return None
-        return windows * (rates.window + queries * rates.tail)
+        return windows * rates.window + rest * rates.tail
 
 
 class _StageClock:
@@ -154,13 +173,53 @@ class _StageClock:
         return steps / span if span >= _LEAST_SPAN and steps > 0 else None
 
 
+class _Refining:
+    """Time left of a job's refinement, whose bands begin with a long step.
+
+    Parameters
+    ----------
+    steps : int
+        Of each band.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps = max(1, steps)
+        self._done = self._total = 0
+        # Time and number of steps that begin a band, and of all others.
+        self._first = (0.0, 0)
+        self._other = (0.0, 0)
+        self.time = 0.0
+
+    def update(self, done: int, total: int, seconds: float) -> None:
+        """Take in how far it is, and how long that took since the last."""
+        self.time += seconds
+        steps = done - self._done
+        if steps > 0:
+            if self._done % self._steps == 0:
+                self._first = self._first[0] + seconds, self._first[1] + 1
+            else:
+                self._other = self._other[0] + seconds, self._other[1] + steps
+        self._done, self._total = done, total
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds; None while too little was seen."""
+        if not (self._first[1] and self._other[1]):
+            return None
+        left = self._total - self._done
+        beginnings = self._total // self._steps - -(-self._done // self._steps)
+        first = self._first[0] / self._first[1]
+        other = self._other[0] / self._other[1]
+        return beginnings * first + (left - beginnings) * other
+
+
 class RunEstimator:
     """Time left of a run, from its own windows as soon as there are some.
 
     Parameters
     ----------
     sizes : sequence of float
-        Size of each job, in any unit: pixels.
+        Pixels of each job's labels.
     queries : int
         Prompts, over all classes.
     refine : str
@@ -177,8 +236,9 @@ class RunEstimator:
         known: Rates | None = None,
     ) -> None:
         self._sizes = tuple(sizes)
-        self._queries = queries
-        self._prior = _TAIL_PRIOR[refine] if known is None else known.tail
+        self._rests = [rest_seconds(size, queries, refine) for size in sizes]
+        self._prior = 1.0 if known is None else known.tail
+        self._steps = REFINEMENTS[refine][0]
         self._clock = _StageClock()
         self._job = 0
         self._last = 0.0
@@ -186,14 +246,13 @@ class RunEstimator:
         self._windows = 0
         self._windows_done = 0
         self._is_first_batch = True
-        self._refined = 0.0
-        self._refined_time = 0.0
+        self._refining = _Refining(self._steps)
         # Of all jobs.
         self._all_done = 0
         self._warm_up = (0.0, 0)
         self._measured = (0.0, 0)
         self._tail_time = 0.0
-        self._tail_windows = 0
+        self._tail_foreseen = 0.0
 
     def update(self, progress: RunProgress, now: float) -> RunProgress:
         """Take a step in; return it with what is known of the time.
@@ -208,11 +267,10 @@ class RunEstimator:
         if progress.stage == 'windows':
             self._count_windows(progress, now)
         elif progress.stage == 'refine' and self._windows:
-            self._refined_time += now - self._last
-            self._tail_time += now - self._last
-            self._refined = (
-                progress.done / progress.total if progress.total else 0.0
+            self._refining.update(
+                progress.done, progress.total, now - self._last
             )
+            self._tail_time += now - self._last
             self._last = now
         stage_left = None
         if rate and progress.done >= _SHARE_KNOWN * progress.total > 0:
@@ -232,9 +290,7 @@ class RunEstimator:
         rate = self._seconds_per_window
         if rate is None:
             return None
-        return Rates(
-            rate, self._tail_time / self._tail_windows / self._queries
-        )
+        return Rates(rate, self._tail_time / self._tail_foreseen)
 
     def _count_windows(self, progress: RunProgress, now: float) -> None:
         if progress.job != self._job:
@@ -243,7 +299,7 @@ class RunEstimator:
             self._job = progress.job
             self._windows = progress.total
             self._windows_done = progress.done
-            self._refined = self._refined_time = 0.0
+            self._refining = _Refining(self._steps)
             self._last = now
             return
         steps = progress.done - self._windows_done
@@ -261,7 +317,7 @@ class RunEstimator:
 
     def _end_job(self, now: float) -> None:
         self._tail_time += now - self._last
-        self._tail_windows += self._windows
+        self._tail_foreseen += self._rests[self._job - 1]
         self._last = now
 
     @property
@@ -283,16 +339,20 @@ class RunEstimator:
         here = self._windows - self._windows_done
         if self._all_done < _SHARE_KNOWN * (self._all_done + here + later):
             return None
-        if self._tail_windows:
-            finished = self._tail_time - self._refined_time
-            tail = finished / self._tail_windows
+        refining = self._refining
+        if self._tail_foreseen:
+            factor = (self._tail_time - refining.time) / self._tail_foreseen
         else:
-            tail = self._prior * self._queries
-        if self._refined > 0:
-            whole = self._refined_time / self._refined
-            here_tail = whole - self._refined_time
-            if not self._tail_windows:
-                tail = whole / self._windows
-        else:
-            here_tail = max(0.0, tail * self._windows - self._refined_time)
-        return (here + later) * rate + here_tail + later * tail
+            factor = self._prior
+        whole = factor * self._rests[self._job - 1]
+        here_tail = max(0.0, whole - refining.time)
+        seen = refining.seconds_left
+        if seen is not None:
+            here_tail = seen
+            if not self._tail_foreseen:
+                factor = (refining.time + seen) / self._rests[self._job - 1]
+        return (
+            (here + later) * rate
+            + here_tail
+            + factor * sum(self._rests[self._job :])
+        )

@@ -27,7 +27,7 @@ from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     import numpy.typing as npt
     from napari.layers import Image
@@ -153,10 +153,10 @@ Outcome = Done | Cancelled | Failed
 Item = RunProgress | Imported | Loaded | Part | Finished
 
 
-def job_sizes(request: RunRequest) -> tuple[float, ...]:
-    """Return the pixels of each job."""
+def job_sizes(snapshots: Sequence[PlaneSnapshot]) -> tuple[float, ...]:
+    """Return the pixels of each job's labels."""
     sizes = []
-    for snapshot in request.snapshots:
+    for snapshot in snapshots:
         region = snapshot.region
         rows, columns = snapshot.size if region is None else region.size
         sizes.append(float(rows * columns))

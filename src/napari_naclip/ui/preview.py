@@ -8,6 +8,8 @@ from napari_naclip.engine import registry
 from napari_naclip.engine.windows import count_windows, plan_image
 from napari_naclip.ui import messages
 from napari_naclip.ui.compute import RATES, rate_key
+from napari_naclip.ui.estimate import rest_seconds
+from napari_naclip.ui.jobs import job_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +53,11 @@ def describe_run(
     plan = plan_image(
         *first.read_size, first.adapt(settings), window=window, stride=stride
     )
-    seconds = RATES.seconds(rate_key(model, settings), total, queries)
+    rest = sum(
+        rest_seconds(pixels, queries, settings.refine)
+        for pixels in job_sizes(snapshots)
+    )
+    seconds = RATES.seconds(rate_key(model, settings), total, rest)
     return messages.describe_preview(
         (plan.height, plan.width), len(snapshots), total, seconds
     )

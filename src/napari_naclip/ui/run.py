@@ -73,7 +73,7 @@ class Run:
         self._jobs = len(request.snapshots)
         self._key = rate_key(request.model, request.settings)
         self._estimator = RunEstimator(
-            job_sizes(request),
+            job_sizes(request.snapshots),
             queries=len(request.classes.queries),
             refine=request.settings.refine,
             known=RATES.find(self._key),
