@@ -130,14 +130,29 @@ def test_refinement_is_extrapolated() -> None:
     estimator = RunEstimator(refine='fast')
     for done in range(5):
         estimator.update(RunProgress('windows', done, 4), float(done))
-    # Two bands, each of which begins with a longer step.
-    times = np.cumsum(2 * [20.0, *9 * [3.0]])
-    for done, time in enumerate(times, 1):
+    # Three bands, each of which begins with a longer step; the last has
+    # fewer rows.
+    band = np.array([20.0, *9 * [3.0]])
+    times = np.cumsum([*band, *band, *(0.6 * band)])
+    for done, time in enumerate(times[:20], 1):
         shown = estimator.update(
-            RunProgress('refine', done, 20), 4.0 + float(time)
+            RunProgress('refine', done, 30), 4.0 + float(time)
         )
         if done > 1:
             assert shown.run_left == pytest.approx(times[-1] - time)
+
+
+def test_refinement_in_one_band_is_extrapolated() -> None:
+    """Its long first step is not taken for one of many."""
+    estimator = RunEstimator(refine='fast')
+    for done in range(5):
+        estimator.update(RunProgress('windows', done, 4), float(done))
+    for done in range(1, 11):
+        shown = estimator.update(
+            RunProgress('refine', done, 10), 4.0 + 20.0 + 3.0 * (done - 1)
+        )
+        if done > 1:
+            assert shown.run_left == pytest.approx(3.0 * (10 - done))
 
 
 def test_rest_grows_with_pixels_and_prompts() -> None:
