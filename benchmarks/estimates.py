@@ -29,7 +29,7 @@ from napari_naclip.engine.types import ClassList, Settings, TextClass
 from napari_naclip.layers.snapshot import PlaneSnapshot
 from napari_naclip.ui.compute import RATES, SLOT, ModelRequest
 from napari_naclip.ui.estimate import RunProgress
-from napari_naclip.ui.jobs import RunRequest
+from napari_naclip.ui.jobs import Imported, RunRequest
 from napari_naclip.ui.run import Run
 
 if TYPE_CHECKING:
@@ -133,6 +133,9 @@ def measure(request: RunRequest) -> Figures:
     first_share, windows = 0.0, 0
     start = time.monotonic()
     for item in Run(request).pump():
+        if isinstance(item, Imported):
+            # There is no layer to wait for.
+            item.handled.set()
         if not isinstance(item, RunProgress):
             continue
         if item.stage == 'windows':

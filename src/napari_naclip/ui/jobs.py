@@ -27,7 +27,7 @@ from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
     import numpy.typing as npt
     from napari.layers import Image
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 #: Seconds that abandoned threads get when the program ends.
 _EXIT_TIMEOUT = 5.0
+#: Seconds that a run waits for its layer; nobody may be there to add one.
+_LAYER_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,13 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """All that is imported once is there, and so are the weights."""
+    """All that is imported once is there, and so are the weights.
+
+    The run waits until ``handled`` is set: a new layer is added meanwhile,
+    which takes twice as long beside a thread that computes.
+    """
+
+    handled: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +159,8 @@ class Failed:
 
 Outcome = Done | Cancelled | Failed
 Item = RunProgress | Imported | Loaded | Part | Finished
-
-
-def job_sizes(snapshots: Sequence[PlaneSnapshot]) -> tuple[float, ...]:
-    """Return the pixels of each job's labels."""
-    sizes = []
-    for snapshot in snapshots:
-        region = snapshot.region
-        rows, columns = snapshot.size if region is None else region.size
-        sizes.append(float(rows * columns))
-    return tuple(sizes)
+#: When something was made, and what; the last of it is an error or None.
+_Made = tuple[float, Item | Exception | None]
 
 
 def iter_run(request: RunRequest) -> Generator[Item, None, None]:
@@ -265,15 +265,21 @@ def _load(
             # Weights that are missing were noticed before it.
             if step.stage == 'load' and not is_imported:
                 is_imported = True
-                yield Imported()
+                yield from _tell_imported()
             yield tell(step)
     except StopIteration as stop:
         if not is_imported:
-            yield Imported()
+            yield from _tell_imported()
         model: Model = stop.value
         return model
     finally:
         steps.close()
+
+
+def _tell_imported() -> Generator[Imported, None, None]:
+    imported = Imported()
+    yield imported
+    imported.handled.wait(_LAYER_TIMEOUT)
 
 
 def _is_same_plane(before: PlaneSnapshot | None, now: PlaneSnapshot) -> bool:
@@ -299,9 +305,7 @@ class JobThread:
 
     def __init__(self, request: RunRequest) -> None:
         self.cancelled = threading.Event()
-        self._items: queue.SimpleQueue[
-            tuple[float, Item | Exception | None]
-        ] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[_Made] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=_produce,
             args=(request, self.cancelled, self._items),
@@ -316,9 +320,7 @@ class JobThread:
         _running.add(self)
         self._thread.start()
 
-    def get(
-        self, timeout: float
-    ) -> tuple[float, Item | Exception | None] | None:
+    def get(self, timeout: float) -> _Made | None:
         """Return the next item and when it was made.
 
         Parameters
@@ -355,7 +357,7 @@ class JobThread:
 def _produce(
     request: RunRequest,
     cancelled: threading.Event,
-    items: queue.SimpleQueue[tuple[float, Item | Exception | None]],
+    items: queue.SimpleQueue[_Made],
 ) -> None:
     end: Exception | None = None
     steps = iter_run(request)

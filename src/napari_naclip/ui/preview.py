@@ -9,7 +9,6 @@ from napari_naclip.engine.windows import count_windows, plan_image
 from napari_naclip.ui import messages
 from napari_naclip.ui.compute import RATES, rate_key
 from napari_naclip.ui.estimate import rest_seconds
-from napari_naclip.ui.jobs import job_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,3 +60,13 @@ def describe_run(
     return messages.describe_preview(
         (plan.height, plan.width), len(snapshots), total, seconds
     )
+
+
+def job_sizes(snapshots: Sequence[PlaneSnapshot]) -> tuple[float, ...]:
+    """Return the pixels of each job's labels."""
+    sizes = []
+    for snapshot in snapshots:
+        region = snapshot.region
+        rows, columns = snapshot.size if region is None else region.size
+        sizes.append(float(rows * columns))
+    return tuple(sizes)

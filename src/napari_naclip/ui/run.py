@@ -30,9 +30,9 @@ from napari_naclip.ui.jobs import (
     Outcome,
     Part,
     RunRequest,
-    job_sizes,
 )
 from napari_naclip.ui.parts import merge_partials
+from napari_naclip.ui.preview import job_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -254,6 +254,7 @@ class RunController(QObject):
             self.partial.emit(request, message)
         elif isinstance(message, Imported):
             self.imported.emit()
+            message.handled.set()
         elif isinstance(message, Loaded):
             self.loaded.emit(message.choice)
         else:
