@@ -22,7 +22,7 @@ STAGES = {
     'write texts': ('engine.text_cache', 'TextCache', 'put'),
     'windows': ('engine.encoder', 'Encoder', '_tokens'),
     'refine': ('engine.refine', 'affinity_matrix'),
-    'write labels': ('engine.segmenter', 'make_recipe'),
+    'write labels': ('engine.live', 'make_recipe'),
 }
 
 
