@@ -20,8 +20,9 @@ import torch
 from skimage import data
 from torch.nn.functional import interpolate
 
+from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.pixels import resize
-from napari_naclip.engine.refine import refined_rows
+from napari_naclip.engine.refine import refine_in_place
 from napari_naclip.engine.types import REFINEMENTS
 
 if TYPE_CHECKING:
@@ -80,10 +81,11 @@ def random_cosines(
 def refine(maps: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
     """Return maps after all steps of `fine`."""
     steps, dilations = REFINEMENTS['fine']
-    rows = refined_rows(
-        [maps.clone()], guide.contiguous(), steps=steps, dilations=dilations
-    )
-    return torch.cat([each for each in rows if each.shape[1]], dim=1)
+    affinities = Affinities(guide.contiguous(), dilations)
+    refined = maps.clone()
+    for _ in refine_in_place(refined, affinities, steps):
+        pass
+    return refined
 
 
 def refine_bands(

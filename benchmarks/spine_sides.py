@@ -17,10 +17,11 @@ from torch.nn.functional import interpolate
 
 import baseline
 import baseline_pamr
-from napari_naclip.engine import refine
+from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.clip.text import clip_tokenizer, embed_queries
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
+from napari_naclip.engine.refine import refine_in_place
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import (
@@ -194,11 +195,11 @@ class Engine:
         )
 
     def _refine(self, maps: torch.Tensor) -> torch.Tensor:
-        matrix = refine.affinity_matrix(self._guide, DILATIONS)
-        columns = maps.flatten(1).T.contiguous()
-        for refined in refine.refine_maps(columns, matrix, STEPS):
-            columns = refined
-        return columns.T.reshape(maps.shape)
+        affinities = Affinities(self._guide, DILATIONS)
+        refined = maps.clone()
+        for _ in refine_in_place(refined, affinities, STEPS):
+            pass
+        return refined
 
 
 def _map_count(key: str) -> int:

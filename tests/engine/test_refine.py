@@ -1,6 +1,9 @@
-"""PAMR as a sparse product, against shifted copies in numpy."""
+"""PAMR row after row and step after step, against shifted copies in numpy."""
 
 from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -8,8 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_naclip.engine import refine
-from napari_naclip.engine.refine import affinity_matrix, halo, refine_maps
+from napari_naclip.engine import affinities, refine, shifts
+from napari_naclip.engine.affinities import Affinities
+from napari_naclip.engine.refine import (
+    halo,
+    needed_bytes,
+    refine_in_place,
+    refined_rows,
+)
+from napari_naclip.engine.shifts import Pixels, Planes
 
 
 def shifted(image: np.ndarray, dilation: int) -> np.ndarray:
@@ -63,23 +73,46 @@ def run(
     dilations: tuple[int, ...],
     steps: int,
 ) -> torch.Tensor:
-    matrix = affinity_matrix(guide, dilations)
-    columns = maps.flatten(1).T.contiguous()
-    *_, refined = refine_maps(columns, matrix, steps)
-    return refined.T.reshape(maps.shape)
+    refined = maps.clone()
+    for _ in refine_in_place(refined, Affinities(guide, dilations), steps):
+        pass
+    return refined
+
+
+@pytest.fixture(params=['whole', 'stream'])
+def way(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Let small pictures be refined in either way, in blocks of few rows."""
+    if request.param == 'stream':
+        force_stream(monkeypatch)
+    return request.param
+
+
+def force_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        refine._Plan, 'whole_bytes', property(lambda _: sys.maxsize)
+    )
+    for layout in (Planes, Pixels):
+        monkeypatch.setattr(layout, 'pixels_at_once', 1)
 
 
 @settings(max_examples=25, deadline=None)
 @given(
+    st.sampled_from([1, 3, 9]),
     st.integers(1, 12),
     st.integers(1, 12),
     st.sampled_from([(1,), (3,), (1, 2, 4), (8, 16)]),
     st.integers(1, 4),
 )
 def test_steps_are_means_of_shifted_copies(
-    height: int, width: int, dilations: tuple[int, ...], steps: int
+    count: int,
+    height: int,
+    width: int,
+    dilations: tuple[int, ...],
+    steps: int,
 ) -> None:
-    guide, maps = random_pair(height, width)
+    guide, maps = random_pair(height, width, count)
     expected = plain_pamr(guide.numpy(), maps.numpy(), dilations, steps)
     result = run(guide, maps, dilations, steps)
     np.testing.assert_allclose(result, expected, atol=2e-4)
@@ -100,18 +133,27 @@ def test_a_picture_with_edges() -> None:
 
 def test_weights_sum_to_one() -> None:
     guide, _ = random_pair(20, 15)
-    matrix = affinity_matrix(guide, (8, 16))
-    sums = matrix @ torch.ones(300, 1)
-    torch.testing.assert_close(sums, torch.ones(300, 1))
+    weights = Affinities(guide, (8, 16)).rows(0, 20)
+    torch.testing.assert_close(weights.sum(dim=0), torch.ones(20, 15))
 
 
-def test_rows_in_pieces_are_rows_at_once(
-    monkeypatch: pytest.MonkeyPatch,
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_weights_do_not_depend_on_how_rows_are_cut(
+    data: st.DataObject,
 ) -> None:
-    guide, _ = random_pair(70, 6)
-    pieces = affinity_matrix(guide, (1, 4)).values()
-    monkeypatch.setattr(refine, '_AFFINITY_ROWS', 1000)
-    assert torch.equal(affinity_matrix(guide, (1, 4)).values(), pieces)
+    height = data.draw(st.integers(1, 30))
+    width = data.draw(st.integers(1, 70))
+    dilations = data.draw(st.sampled_from([(1,), (3, 5), (1, 2, 4, 8)]))
+    guide, _ = random_pair(height, width)
+    whole = Affinities(guide, dilations).rows(0, height)
+    top = data.draw(st.integers(0, height - 1))
+    bottom = data.draw(st.integers(top + 1, height))
+    with pytest.MonkeyPatch.context() as patch:
+        at_once = data.draw(st.integers(1, 5)) * width
+        patch.setattr(affinities, '_PIXELS_AT_ONCE', at_once)
+        part = Affinities(guide, dilations).rows(top, bottom)
+    assert torch.equal(part, whole[:, top:bottom])
 
 
 def test_a_constant_picture_averages_its_neighbors() -> None:
@@ -124,12 +166,109 @@ def test_a_constant_picture_averages_its_neighbors() -> None:
     torch.testing.assert_close(run(guide, maps, (2,), 1), expected)
 
 
-def test_classes_do_not_mix() -> None:
-    guide, maps = random_pair(12, 10, maps=20)
-    together = run(guide, maps, (1, 2), 5)
-    alone = run(guide, maps[7:8], (1, 2), 5)
-    # One column and many are added up in another order: a few roundings.
-    torch.testing.assert_close(together[7:8], alone, atol=3e-6, rtol=0)
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_bit_depends_on_other_maps_or_on_the_way(
+    data: st.DataObject,
+) -> None:
+    height = data.draw(st.integers(1, 60))
+    width = data.draw(st.integers(1, 40))
+    dilations = data.draw(st.sampled_from([(1,), (2, 3), (1, 8), (8, 16)]))
+    steps = data.draw(st.integers(1, 4))
+    count = data.draw(st.integers(1, 20))
+    guide, maps = random_pair(height, width, maps=count)
+    whole = run(guide, maps, dilations, steps)
+    chosen = data.draw(st.integers(0, count - 1))
+    stop = data.draw(st.integers(chosen + 1, count))
+    heights = data.draw(st.lists(st.integers(1, 25), max_size=8))
+    block, least = data.draw(st.integers(1, 900)), data.draw(st.integers(1, 9))
+    with pytest.MonkeyPatch.context() as patch:
+        for layout in (Planes, Pixels):
+            patch.setattr(layout, 'pixels_at_once', block)
+        patch.setattr(refine, '_LEAST_ROWS', least)
+        patch.setattr(refine, '_GROUP', data.draw(st.integers(1, 20)))
+        if data.draw(st.booleans(), label='row after row'):
+            force = property(lambda _: sys.maxsize)
+            patch.setattr(refine._Plan, 'whole_bytes', force)
+        pieces = cut(maps[chosen:stop].clone(), heights)
+        rows = refined_rows(pieces, Affinities(guide, dilations), steps)
+        found = torch.cat([each.rows for each in rows], dim=1)
+    assert torch.equal(found, whole[chosen:stop])
+
+
+def cut(maps: torch.Tensor, heights: list[int]) -> Iterator[torch.Tensor]:
+    """Yield the rows of maps in pieces; the rest is the last."""
+    for height in heights:
+        if height >= maps.shape[1]:
+            break
+        yield maps[:, :height]
+        maps = maps[:, height:]
+    yield maps
+
+
+@pytest.mark.parametrize('maps', [1, 20])
+def test_no_bit_depends_on_the_number_of_threads(maps: int, way: str) -> None:
+    guide, values = random_pair(150, 301, maps)
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append(run(guide, values, (8, 16), 3))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0], results[1]), way
+    assert torch.equal(results[0], results[2]), way
+
+
+def test_where_layouts_differ_all_maps_are_planes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert shifts.rows_layout(1) is Planes
+    fused = Pixels.step
+
+    def step(self: Pixels, *arguments: object) -> None:
+        fused(self, *arguments)
+        arguments[3]._data.mul_(1 + 1e-6)
+
+    monkeypatch.setattr(Pixels, 'step', step)
+    shifts._layouts_agree.cache_clear()
+    try:
+        assert shifts.rows_layout(100) is Planes
+    finally:
+        shifts._layouts_agree.cache_clear()
+
+
+def test_row_after_row_takes_no_more_memory_for_more_rows() -> None:
+    few, many = (
+        needed_bytes(20, (height, 2048), 10, (8, 16))
+        for height in (2048, 16384)
+    )
+    assert few == many < 250 * 2**20
+    # A small picture takes little more than two copies of the maps.
+    small = needed_bytes(20, (336, 448), 50, (1, 2, 4, 8, 12, 24))
+    assert small < 3 * 20 * 336 * 448 * 4 + 48 * 336 * 448 * 4
+
+
+def test_row_after_row_holds_no_copy_of_the_maps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    force_stream(monkeypatch)
+    guide, maps = random_pair(400, 3)
+    taken = 0
+
+    def pieces() -> Iterator[torch.Tensor]:
+        nonlocal taken
+        for piece in maps.split(8, dim=1):
+            taken += piece.shape[1]
+            yield piece
+
+    given = 0
+    for refined in refined_rows(pieces(), Affinities(guide, (1, 4)), 5):
+        given += refined.rows.shape[1]
+        # Each of 5 steps is a block of 8 behind, and a block is in work.
+        assert taken - given <= 6 * 8
+    assert given == 400
 
 
 def test_the_halo_reaches_as_far_as_the_steps() -> None:
@@ -137,22 +276,24 @@ def test_the_halo_reaches_as_far_as_the_steps() -> None:
     assert halo(0, ()) == 0
 
 
-def test_a_band_with_its_halo_is_the_whole_bit_for_bit() -> None:
+def test_a_band_with_its_halo_is_the_whole_bit_for_bit(way: str) -> None:
     guide, maps = random_pair(60, 7)
     dilations, steps = (1, 3), 4
     whole = run(guide, maps, dilations, steps)
     margin = halo(steps, dilations)
     outer = slice(20 - margin, 30 + margin)
     band = run(guide[:, outer], maps[:, outer], dilations, steps)
-    assert torch.equal(band[:, margin:-margin], whole[:, 20:30])
+    assert torch.equal(band[:, margin:-margin], whole[:, 20:30]), way
     # One row less is not enough.
     outer = slice(20 - margin + 1, 30 + margin)
     band = run(guide[:, outer], maps[:, outer], dilations, steps)
     assert not torch.equal(band[:, margin - 1 : -margin], whole[:, 20:30])
 
 
-def test_every_step_is_yielded() -> None:
-    guide, maps = random_pair(4, 4)
-    matrix = affinity_matrix(guide, (1,))
-    columns = maps.flatten(1).T.contiguous()
-    assert len(list(refine_maps(columns, matrix, 3))) == 3
+def test_work_done_is_reported(way: str) -> None:
+    guide, maps = random_pair(40, 30)
+    steps = refine_in_place(maps, Affinities(guide, (1,)), 3)
+    done = list(steps)
+    assert len(done) >= 3, way
+    assert done == sorted(done)
+    assert done[-1] == 1.0

@@ -14,38 +14,24 @@ the cache. A small picture is refined step after step, which takes less.
 
 from __future__ import annotations
 
-import functools
 import itertools
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.functional import pad
 
-from napari_naclip.engine.affinities import Affinities, neighbor_offsets
-from napari_naclip.engine.shifts import MANY, Pixels, Planes
+from napari_naclip.engine.affinities import Affinities
+from napari_naclip.engine.shifts import rows_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from napari_naclip.engine.shifts import Rows
 
-#: Pixels in a block of rows of few maps and of many: of fewer the calls take
-#: longer than the work, more leave the cache.
-_FEW_BLOCK = 96 * 1024
-_MANY_BLOCK = 32 * 1024
 #: Most maps that a small picture's are refined in at once.
 _GROUP = 64
 #: Fewest rows in a block: a step is behind the one before by whole blocks.
 _LEAST_ROWS = 8
-#: Keeps the affinity of a constant neighborhood finite, as published.
-_EPSILON = 1e-8
-#: Share of the neighborhood's standard deviation that differences are
-#: measured in, as published.
-_STD_SHARE = 0.1
-#: Rows whose affinities are computed at once: they stay in the cache.
-_AFFINITY_ROWS = 32
 
 
 def halo(steps: int, dilations: tuple[int, ...]) -> int:
@@ -71,10 +57,8 @@ class Refined:
 
 def refined_rows(
     pieces: Iterable[torch.Tensor],
-    guide: torch.Tensor,
-    *,
+    affinities: Affinities,
     steps: int,
-    dilations: tuple[int, ...],
 ) -> Iterator[Refined]:
     """Yield the rows of refined maps from top to bottom.
 
@@ -85,17 +69,20 @@ def refined_rows(
     ----------
     pieces : iterable of (Q, rows, W) float32 Tensor
         The maps from top to bottom, in pieces of any height. Overwritten.
-    guide : (3, H, W) float32 Tensor
-        The normalized picture, as high as all pieces together.
+    affinities : Affinities
+        Of a picture as high as all pieces together.
     steps : int
         How often the maps are averaged; at least 1.
-    dilations : tuple of int
-        Distances of the 8 neighbors in pixels.
     """
     pieces = iter(pieces)
     first = next(pieces)
-    affinities = Affinities(guide, dilations)
-    plan = _Plan.make(len(first), affinities.size, steps, dilations)
+    plan = _Plan(
+        len(first),
+        affinities.size,
+        steps,
+        affinities.reach,
+        len(affinities.offsets),
+    )
     pieces = itertools.chain([first], pieces)
     del first
     if plan.whole_bytes <= plan.stream_bytes:
@@ -103,28 +90,26 @@ def refined_rows(
     return _refine_stream(pieces, affinities, plan)
 
 
+def refine_in_place(
+    maps: torch.Tensor, affinities: Affinities, steps: int
+) -> Iterator[float]:
+    """Refine (Q, H, W) maps where they are; yield the share that is done."""
+    top = 0
+    for refined in refined_rows([maps], affinities, steps):
+        bottom = top + refined.rows.shape[1]
+        if refined.rows.data_ptr() != maps.data_ptr():
+            # Rows come out after they were taken in.
+            maps[:, top:bottom] = refined.rows
+        top = bottom
+        yield refined.done
+
+
 def needed_bytes(
     maps: int, size: tuple[int, int], steps: int, dilations: tuple[int, ...]
 ) -> int:
     """Return about how much memory ``refined_rows`` takes besides pieces."""
-    plan = _Plan.make(maps, size, steps, dilations)
+    plan = _Plan(maps, size, steps, max(dilations), 8 * len(dilations))
     return min(plan.whole_bytes, plan.stream_bytes)
-
-
-@functools.cache
-def _layouts_agree() -> bool:
-    """Return whether both layouts give the same bits on this machine."""
-    generator = torch.Generator().manual_seed(0)
-    offsets = neighbor_offsets((1, 2))
-    maps = torch.randn(19, 9, 37, generator=generator)
-    weights = torch.rand(len(offsets), 5, 37, generator=generator)
-    results = []
-    for layout in (Planes, Pixels):
-        rows, target = (layout((19, each, 37), offsets) for each in (9, 5))
-        rows.put(0, maps)
-        rows.step(2, 5, rows.prepare(weights), target, 0)
-        results.append(target.get(0, torch.empty(19, 5, 37)))
-    return torch.equal(*results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,43 +118,33 @@ class _Plan:
 
     Attributes
     ----------
-    maps, height, width, steps : int
-        Of the job.
+    maps : int
+    size : (int, int)
+        Rows and columns.
+    steps : int
     reach : int
         The largest dilation.
     neighbors : int
         Of a pixel.
-    is_plane : bool
-        Whether the maps are few.
-    block : int
-        Rows that a step does at once.
     """
 
     maps: int
-    height: int
-    width: int
+    size: tuple[int, int]
     steps: int
     reach: int
     neighbors: int
-    is_plane: bool
-    block: int
 
-    @classmethod
-    def make(
-        cls,
-        maps: int,
-        size: tuple[int, int],
-        steps: int,
-        dilations: tuple[int, ...],
-    ) -> _Plan:
-        height, width = size
-        is_plane = maps < MANY or not _layouts_agree()
-        pixels = _FEW_BLOCK if is_plane else _MANY_BLOCK
-        block = max(_LEAST_ROWS, min(height, pixels // width))
-        reach, neighbors = max(dilations), 8 * len(dilations)
-        return cls(
-            maps, height, width, steps, reach, neighbors, is_plane, block
-        )
+    @property
+    def layout(self) -> type[Rows]:
+        """The layout of the maps."""
+        return rows_layout(self.maps)
+
+    @property
+    def block(self) -> int:
+        """Rows that a step does at once."""
+        height, width = self.size
+        rows = self.layout.pixels_at_once // width
+        return max(_LEAST_ROWS, min(height, rows))
 
     @property
     def lag(self) -> int:
@@ -192,21 +167,17 @@ class _Plan:
     @property
     def whole_bytes(self) -> int:
         """Memory for step after step."""
-        rows = 2 * (self.height + 2 * self.reach) * self.group
-        return 4 * self.width * (rows + self.neighbors * self.height)
+        height, width = self.size
+        rows = 2 * (height + 2 * self.reach) * self.group
+        return 4 * width * (rows + self.neighbors * height)
 
     @property
     def stream_bytes(self) -> int:
         """Memory for row after row."""
+        height, width = self.size
         rows = self.steps * self.stage_rows * self.maps
-        kept = min(self.height, self.steps * self.lag + self.block)
-        return 4 * self.width * (rows + self.neighbors * kept)
-
-    def make_rows(
-        self, maps: int, rows: int, offsets: list[tuple[int, int]]
-    ) -> Rows:
-        layout = Planes if self.is_plane else Pixels
-        return layout((maps, rows, self.width), offsets)
+        kept = min(height, self.steps * self.lag + self.block)
+        return 4 * width * (rows + self.neighbors * kept)
 
 
 def _cut(
@@ -235,22 +206,23 @@ class _Stage:
     def __init__(self, rows: Rows, plan: _Plan) -> None:
         self.rows = rows
         self.next = 0
-        self._plan = plan
+        self._height = plan.size[0]
+        self._block = plan.block
+        self._reach = plan.reach
+        self._room = plan.stage_rows
         self._first = -plan.reach
         self._stop = 0
 
     @property
     def next_count(self) -> int:
         """How many rows the next block has."""
-        return min(self._plan.block, self._plan.height - self.next)
+        return min(self._block, self._height - self.next)
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a next block, and all its neighbors are here."""
-        bottom = self.next + self.next_count + self._plan.reach
-        return self.next_count > 0 and self._stop >= min(
-            bottom, self._plan.height
-        )
+        bottom = self.next + self.next_count + self._reach
+        return self.next_count > 0 and self._stop >= min(bottom, self._height)
 
     def find(self, row: int) -> int:
         """Return where a row lies."""
@@ -258,8 +230,8 @@ class _Stage:
 
     def make_room(self, count: int) -> int:
         """Return where so many rows may be put next."""
-        reach = self._plan.reach
-        if self.find(self._stop) + count + reach > self._plan.stage_rows:
+        reach = self._reach
+        if self.find(self._stop) + count + reach > self._room:
             first = self.next - reach
             self.rows.move(self.find(first), 0, self._stop - first)
             self._first = first
@@ -267,11 +239,11 @@ class _Stage:
 
     def add(self, count: int) -> None:
         """Count the rows that were put; repeat the picture's edges."""
-        reach = self._plan.reach
+        reach = self._reach
         if self._stop == 0:
             self.rows.repeat(self.find(0), 0, reach)
         self._stop += count
-        if self._stop == self._plan.height:
+        if self._stop == self._height:
             at = self.find(self._stop)
             self.rows.repeat(at - 1, at, at + reach)
 
@@ -280,19 +252,19 @@ def _refine_stream(
     pieces: Iterable[torch.Tensor], affinities: Affinities, plan: _Plan
 ) -> Iterator[Refined]:
     """Refine row after row."""
+    height, width = plan.size
+    block = plan.block
+
+    def make_rows(count: int) -> Rows:
+        return plan.layout((plan.maps, count, width), affinities.offsets)
+
     stages = [
-        _Stage(
-            plan.make_rows(plan.maps, plan.stage_rows, affinities.offsets),
-            plan,
-        )
-        for _ in range(plan.steps)
+        _Stage(make_rows(plan.stage_rows), plan) for _ in range(plan.steps)
     ]
-    result = plan.make_rows(plan.maps, plan.block, affinities.offsets)
+    result = make_rows(block)
     weights: dict[int, Any] = {}
     taken = given = 0
-    for values in itertools.chain(
-        _cut(pieces, plan.block), itertools.repeat(None)
-    ):
+    for values in itertools.chain(_cut(pieces, block), itertools.repeat(None)):
         if values is not None:
             count = values.shape[1]
             stages[0].rows.put(stages[0].make_room(count), values)
@@ -300,14 +272,13 @@ def _refine_stream(
             taken += count
         if stages[0].is_ready:
             top = stages[0].next
-            made = affinities.rows(top, min(top + plan.block, plan.height))
+            made = affinities.rows(top, top + stages[0].next_count)
             weights[top] = result.prepare(made)
-        rows = torch.empty(
-            plan.maps, _advance(stages, weights, result), plan.width
-        )
-        given += rows.shape[1]
-        yield Refined(result.get(0, rows), (taken + given) / (2 * plan.height))
-        if given == plan.height:
+        count = _advance(stages, weights, result)
+        rows = result.get(0, torch.empty(plan.maps, count, width))
+        given += count
+        yield Refined(rows, (taken + given) / (2 * height))
+        if given == height:
             return
 
 
@@ -339,14 +310,12 @@ def _refine_whole(
     maps = torch.cat([first, *others], dim=1) if others else first
     del first, others
     nothing = maps[:, :0]
-    height, reach = plan.height, plan.reach
-    rows, spare = (
-        plan.make_rows(plan.group, height + 2 * reach, affinities.offsets)
-        for _ in range(2)
-    )
+    reach, (height, width) = plan.reach, plan.size
+    shape = plan.group, height + 2 * reach, width
+    rows, spare = (plan.layout(shape, affinities.offsets) for _ in range(2))
+    block = plan.block
     blocks = [
-        (top, min(plan.block, height - top))
-        for top in range(0, height, plan.block)
+        (top, min(block, height - top)) for top in range(0, height, block)
     ]
     starts = range(0, plan.maps, plan.group)
     # The weights take about as long as two steps.
@@ -378,113 +347,19 @@ def _refine_whole(
 
 def affinity_matrix(
     guide: torch.Tensor, dilations: tuple[int, ...]
-) -> torch.Tensor:
-    """Return the matrix of one refinement step.
-
-    With s the standard deviation (unbiased) of a channel over a pixel's
-    neighbors at all dilations, the pixel itself counted once a dilation, the
-    affinity to a neighbor is the mean over channels of
-    -|difference| / (1e-8 + 0.1 s); the softmax over the neighbors makes the
-    weights. Beyond the border the edge is repeated.
-
-    Parameters
-    ----------
-    guide : (3, H, W) float32 Tensor
-        The normalized picture.
-    dilations : tuple of int
-        Distances of the 8 neighbors in pixels.
-
-    Returns
-    -------
-    (H * W, H * W) sparse CSR float32 Tensor
-        Rows sum to 1.
-    """
-    _, height, width = guide.shape
-    offsets = sorted(
-        (dy * dilation, dx * dilation)
-        for dilation in dilations
-        for dy in (-1, 0, 1)
-        for dx in (-1, 0, 1)
-        if (dy, dx) != (0, 0)
-    )
-    reach = max(dilations)
-    padded = pad(guide[None], (reach,) * 4, mode='replicate')[0]
-    weights = torch.empty(height, width, len(offsets))
-    for top in range(0, height, _AFFINITY_ROWS):
-        rows = min(_AFFINITY_ROWS, height - top)
-        center = guide[:, top : top + rows]
-        differences = [
-            padded[
-                :,
-                top + reach + dy : top + reach + dy + rows,
-                reach + dx : reach + dx + width,
-            ]
-            - center
-            for dy, dx in offsets
-        ]
-        weights[top : top + rows] = _neighbor_weights(differences)
-
-    ys, xs = torch.arange(height), torch.arange(width)
-    columns = torch.empty(height, width, len(offsets), dtype=torch.int32)
-    for index, (dy, dx) in enumerate(offsets):
-        neighbor_rows = (ys + dy).clamp_(0, height - 1) * width
-        neighbor_columns = (xs + dx).clamp_(0, width - 1)
-        columns[:, :, index] = neighbor_rows[:, None] + neighbor_columns
-    pixels = height * width
-    row_starts = torch.arange(
-        0, (pixels + 1) * len(offsets), len(offsets), dtype=torch.int32
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings('ignore', 'Sparse CSR tensor support')
-        return torch.sparse_csr_tensor(
-            row_starts,
-            columns.flatten(),
-            weights.flatten(),
-            size=(pixels, pixels),
-            check_invariants=False,
-        )
-
-
-def _neighbor_weights(differences: list[torch.Tensor]) -> torch.Tensor:
-    """Return (rows, W, P) weights from P differences of (3, rows, W)."""
-    total = torch.zeros_like(differences[0])
-    squares = torch.zeros_like(differences[0])
-    for difference in differences:
-        total += difference
-        squares.addcmul_(difference, difference)
-    # Of the differences to the center the center's own are zero: they enter
-    # through the count alone (8 neighbors and 1 center a dilation).
-    count = len(differences) // 8 * 9
-    variance = (squares - total.square() / count) / (count - 1)
-    spread = variance.clamp_(min=0).sqrt_().mul_(_STD_SHARE).add_(_EPSILON)
-    logits = torch.stack(
-        [
-            -(difference.abs_() / spread).mean(dim=0)
-            for difference in differences
-        ],
-        dim=-1,
-    )
-    return logits.softmax(dim=-1)
+) -> Affinities:
+    """Return the weights of a picture (3, H, W), for ``refine_maps``."""
+    return Affinities(guide, dilations)
 
 
 def refine_maps(
-    maps: torch.Tensor, matrix: torch.Tensor, steps: int
+    maps: torch.Tensor, matrix: Affinities, steps: int
 ) -> Iterator[torch.Tensor]:
-    """Yield the maps after each step; each is overwritten two steps later.
-
-    Parameters
-    ----------
-    maps : (H * W, Q) float32 Tensor
-        One column a map. Overwritten.
-    matrix : (H * W, H * W) sparse Tensor
-        ``affinity_matrix``.
-    steps : int
-        How often it is applied.
-    """
-    spare = torch.zeros_like(maps)
-    for _ in range(steps):
-        # ``matrix @ maps`` fills and copies its result besides, which takes
-        # longer than the product itself.
-        torch.addmm(spare, matrix, maps, beta=0, out=spare)
-        maps, spare = spare, maps
-        yield maps
+    """Yield (H * W, Q) maps `steps` times; they are refined at the last."""
+    planes = maps.T.reshape(-1, *matrix.size).contiguous()
+    reported = 0
+    for done in refine_in_place(planes, matrix, steps):
+        while reported < min(steps - 1, int(done * steps)):
+            reported += 1
+            yield maps
+    yield planes.flatten(1).T

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch.nn.functional import embedding_bag
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 #: From how many maps on they are kept pixel after pixel.
-MANY = 8
+_MANY = 8
 #: Pixels that one weighted sum of table rows is asked for.
-_PIXELS_AT_ONCE = 16 * 1024
+_SUMS_AT_ONCE = 16 * 1024
 
 
 class Rows(ABC):
@@ -30,7 +30,27 @@ class Rows(ABC):
 
     A step reads as many rows above and below as the neighbors reach; what is
     beyond the right and left edges repeats them.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Maps, rows, columns. Values are undefined until set.
+    offsets : list of (int, int)
+        Rows and columns to each neighbor.
+
+    Attributes
+    ----------
+    pixels_at_once : int
+        How many a step should do at once: for fewer the calls take longer
+        than the work, more leave the cache.
     """
+
+    pixels_at_once: ClassVar[int]
+
+    @abstractmethod
+    def __init__(
+        self, shape: tuple[int, int, int], offsets: list[tuple[int, int]]
+    ) -> None: ...
 
     @abstractmethod
     def put(self, at: int, values: torch.Tensor) -> None:
@@ -61,15 +81,9 @@ class Rows(ABC):
 
 
 class Planes(Rows):
-    """Rows of few maps, (Q, rows, W) with the edges repeated at both sides.
+    """Rows of few maps, (Q, rows, W) with the edges repeated at both sides."""
 
-    Parameters
-    ----------
-    shape : (int, int, int)
-        Maps, rows, columns.
-    offsets : list of (int, int)
-        Rows and columns to each neighbor.
-    """
+    pixels_at_once = 96 * 1024
 
     def __init__(
         self, shape: tuple[int, int, int], offsets: list[tuple[int, int]]
@@ -150,13 +164,9 @@ class Planes(Rows):
 
 
 class Pixels(Rows):
-    """Rows of many maps, (rows * W, Q): a table with a row for each pixel.
+    """Rows of many maps, (rows * W, Q): a table with a row for each pixel."""
 
-    Parameters
-    ----------
-    shape, offsets
-        As of ``Planes``.
-    """
+    pixels_at_once = 32 * 1024
 
     def __init__(
         self, shape: tuple[int, int, int], offsets: list[tuple[int, int]]
@@ -165,7 +175,7 @@ class Pixels(Rows):
         self._width = width
         self._reach = max(dx for _, dx in offsets)
         self._count = len(offsets)
-        self._rows = max(1, min(rows, _PIXELS_AT_ONCE // width))
+        self._rows = max(1, min(rows, _SUMS_AT_ONCE // width))
         self._data = torch.empty(rows * width, maps)
         self._columns, self._starts = _table_rows(
             self._rows, width, tuple(offsets)
@@ -242,3 +252,29 @@ def _table_rows(
         columns[:, :, index] = above[:, None] + (xs + dx).clamp_(0, width - 1)
     starts = torch.arange(0, columns.numel(), len(offsets), dtype=torch.int32)
     return columns.flatten(), starts
+
+
+def rows_layout(maps: int) -> type[Rows]:
+    """Return the faster layout for a number of maps."""
+    return Pixels if maps >= _MANY and _layouts_agree() else Planes
+
+
+@functools.cache
+def _layouts_agree() -> bool:
+    """Return whether both layouts give the same bits on this machine.
+
+    They do where the sums are fused in both, which is up to the processor
+    and to how torch was built for it.
+    """
+    generator = torch.Generator().manual_seed(0)
+    offsets = [(dy, dx) for dy in (-2, 0, 2) for dx in (-2, 0, 2)]
+    maps = torch.randn(19, 9, 37, generator=generator)
+    weights = torch.rand(len(offsets), 5, 37, generator=generator)
+    layouts: list[type[Rows]] = [Planes, Pixels]
+    results = []
+    for layout in layouts:
+        rows, target = (layout((19, each, 37), offsets) for each in (9, 5))
+        rows.put(0, maps)
+        rows.step(2, 5, rows.prepare(weights), target, 0)
+        results.append(target.get(0, torch.empty(19, 5, 37)))
+    return torch.equal(*results)
