@@ -2,10 +2,10 @@
 
 Exactly, a pixel 50 steps times 24 pixels away can still change a value. Here
 photographs are refined in bands of rows with less than that around them, and
-the labels compared with those of the whole picture. A label counts as another
-where the classes that swapped are not tied, too.
+the labels compared with those of the whole picture.
 
-Run it with ``python benchmarks/fine_halo.py [--size N] [--halos N ...]``; it
+Run it with ``python benchmarks/fine_halo.py [--size N] [--pictures NAME ...]
+[--halos N ...]``; it
 needs scikit-image, which napari brings.
 """
 
@@ -22,7 +22,7 @@ from torch.nn.functional import interpolate
 
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.pixels import resize
-from napari_naclip.engine.refine import refine_in_place
+from napari_naclip.engine.refine import FINE_HALO, refine_in_place
 from napari_naclip.engine.types import REFINEMENTS
 
 if TYPE_CHECKING:
@@ -113,12 +113,13 @@ def decide(maps: torch.Tensor) -> npt.NDArray[np.integer]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--size', type=int, default=800)
-    parser.add_argument('--classes', type=int, default=8)
-    parser.add_argument('--band', type=int, default=64)
+    parser.add_argument('--size', type=int, default=600)
+    parser.add_argument('--pictures', nargs='+', default=list(PICTURES))
+    parser.add_argument('--classes', type=int, default=5)
+    parser.add_argument('--band', type=int, default=96)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument(
-        '--halos', type=int, nargs='+', default=[64, 96, 128, 192, 256]
+        '--halos', type=int, nargs='+', default=[64, 96, 128, FINE_HALO, 256]
     )
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
@@ -127,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         *(f'{halo:>16}' for halo in arguments.halos),
     )
     worst = dict.fromkeys(arguments.halos, 0.0)
-    for name in PICTURES:
+    for name in arguments.pictures:
         guide = load_guide(name, arguments.size)
         for grain in GRAINS:
             start = time.perf_counter()

@@ -156,6 +156,23 @@ def test_weights_do_not_depend_on_how_rows_are_cut(
     assert torch.equal(part, whole[:, top:bottom])
 
 
+def test_rows_of_the_picture_are_asked_for_once() -> None:
+    guide, _ = random_pair(60, 7)
+    asked: list[int] = []
+
+    def read(top: int, bottom: int) -> torch.Tensor:
+        asked.extend(range(top, bottom))
+        return guide[:, top:bottom]
+
+    weights = Affinities(read, (1, 4), (60, 7))
+    found = [weights.rows(top, top + 10) for top in range(0, 60, 10)]
+    assert asked == list(range(60))
+    whole = Affinities(guide, (1, 4)).rows(0, 60)
+    assert torch.equal(torch.cat(found, dim=1), whole)
+    with pytest.raises(TypeError, match='size'):
+        Affinities(read, (1, 4))
+
+
 def test_a_constant_picture_averages_its_neighbors() -> None:
     guide = torch.full((3, 9, 9), 0.3)
     maps = torch.zeros(1, 9, 9)
@@ -208,17 +225,16 @@ def cut(maps: torch.Tensor, heights: list[int]) -> Iterator[torch.Tensor]:
 
 @pytest.mark.parametrize('maps', [1, 20])
 def test_no_bit_depends_on_the_number_of_threads(maps: int, way: str) -> None:
-    guide, values = random_pair(150, 301, maps)
+    guide, values = random_pair(120, 301, maps)
     before = torch.get_num_threads()
     try:
         results = []
-        for count in (1, 2, 3):
+        for count in (1, 3):
             torch.set_num_threads(count)
-            results.append(run(guide, values, (8, 16), 3))
+            results.append(run(guide, values, (8, 16), 2))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(results[0], results[1]), way
-    assert torch.equal(results[0], results[2]), way
 
 
 def test_where_layouts_differ_all_maps_are_planes(

@@ -7,8 +7,15 @@ while they are in the cache, and forgotten.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch.nn.functional import pad
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CHANNELS = 3
 
 #: Keeps the affinity of a constant neighborhood finite, as published.
 _EPSILON = 1e-8
@@ -49,10 +56,13 @@ class Affinities:
 
     Parameters
     ----------
-    guide : (3, H, W) float32 Tensor
-        The normalized picture.
+    guide : (3, H, W) float32 Tensor, or callable
+        The normalized picture; or what returns its rows (3, bottom - top, W)
+        from `top` to `bottom`. Row after row, each is asked for once.
     dilations : tuple of int
         Distances of the 8 neighbors in pixels; at most 7 of them.
+    size : (int, int), optional
+        H and W, where the guide is a callable.
 
     Attributes
     ----------
@@ -60,28 +70,34 @@ class Affinities:
         Rows and columns to each of the P neighbors.
     reach : int
         The largest dilation.
+    size : (int, int)
+        Rows and columns of the picture.
     """
 
     def __init__(
-        self, guide: torch.Tensor, dilations: tuple[int, ...]
+        self,
+        guide: torch.Tensor | Callable[[int, int], torch.Tensor],
+        dilations: tuple[int, ...],
+        size: tuple[int, int] | None = None,
     ) -> None:
         self.offsets = neighbor_offsets(dilations)
         self.reach = max(dilations)
+        if isinstance(guide, torch.Tensor):
+            size = guide.shape[1], guide.shape[2]
+        elif size is None:
+            raise TypeError('a guide that is called needs a size')
         self._guide = guide
-        self._padded = pad(guide[None], (self.reach,) * 4, mode='replicate')[0]
-        channels, height, width = guide.shape
-        count = len(self.offsets)
+        self.size = size
+        height, width = size
         self._rows = max(1, min(height, _PIXELS_AT_ONCE // width))
-        block = (channels, self._rows, width)
-        self._differences = torch.empty(count, *block)
+        block = (_CHANNELS, self._rows, width)
+        self._differences = torch.empty(len(self.offsets), *block)
         self._total = torch.empty(block)
         self._squares = torch.empty(block)
         self._sum = torch.empty(block[1:])
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of the picture."""
-        return self._guide.shape[1], self._guide.shape[2]
+        # The rows that were read last, and which they are.
+        self._known = torch.empty(_CHANNELS, 0, width)
+        self._known_rows = range(0)
 
     def rows(
         self, top: int, bottom: int, out: torch.Tensor | None = None
@@ -103,22 +119,49 @@ class Affinities:
         if out is None:
             shape = len(self.offsets), bottom - top, self.size[1]
             out = torch.empty(shape)
-        for start in range(top, bottom, self._rows):
-            stop = min(start + self._rows, bottom)
-            self._weigh(start, stop, out[:, start - top : stop - top])
+        padded = self._surroundings(top, bottom)
+        for start in range(0, bottom - top, self._rows):
+            stop = min(start + self._rows, bottom - top)
+            around = padded[:, start : stop + 2 * self.reach]
+            self._weigh(around, out[:, start:stop])
         return out
 
-    def _weigh(self, top: int, bottom: int, out: torch.Tensor) -> None:
-        height, width = bottom - top, self.size[1]
+    def _read(self, top: int, bottom: int) -> torch.Tensor:
+        if isinstance(self._guide, torch.Tensor):
+            return self._guide[:, top:bottom]
+        return self._guide(top, bottom)
+
+    def _surroundings(self, top: int, bottom: int) -> torch.Tensor:
+        """Return the picture's rows and those around, edges repeated."""
+        first = max(0, top - self.reach)
+        last = min(self.size[0], bottom + self.reach)
+        known = self._known_rows
+        if known.start <= first < known.stop <= last:
+            parts = [self._known[:, first - known.start :]]
+            if last > known.stop:
+                parts.append(self._read(known.stop, last))
+            self._known = torch.cat(parts, dim=1)
+        else:
+            self._known = self._read(first, last)
+        self._known_rows = range(first, last)
+        above = first - (top - self.reach)
+        below = bottom + self.reach - last
+        sides = (self.reach, self.reach, above, below)
+        return pad(self._known[None], sides, mode='replicate')[0]
+
+    def _weigh(self, padded: torch.Tensor, out: torch.Tensor) -> None:
+        """Write the weights of rows, with those around them at hand."""
+        reach = self.reach
+        _, height, width = out.shape
         differences = self._differences[:, :, :height]
         total = self._total[:, :height].zero_()
         squares = self._squares[:, :height].zero_()
-        center = self._guide[:, top:bottom]
+        center = padded[:, reach : reach + height, reach : reach + width]
         for difference, (dy, dx) in zip(
             differences.unbind(), self.offsets, strict=True
         ):
-            y, x = top + self.reach + dy, self.reach + dx
-            neighbor = self._padded[:, y : y + height, x : x + width]
+            y, x = reach + dy, reach + dx
+            neighbor = padded[:, y : y + height, x : x + width]
             torch.sub(neighbor, center, out=difference)
             total += difference
             squares.addcmul_(difference, difference)
@@ -127,12 +170,11 @@ class Affinities:
         count = len(self.offsets) // 8 * 9
         squares.addcmul_(total, total, value=-1 / count)
         spread = squares.clamp_(min=0).mul_(1 / (count - 1)).sqrt_()
-        channels = len(center)
-        scale = spread.mul_(_STD_SHARE * channels).add_(_EPSILON * channels)
+        scale = spread.mul_(_STD_SHARE * _CHANNELS).add_(_EPSILON * _CHANNELS)
         scale.reciprocal_().neg_()
         differences.abs_()
         torch.mul(differences[:, 0], scale[0], out=out)
-        for channel in range(1, channels):
+        for channel in range(1, _CHANNELS):
             out.addcmul_(differences[:, channel], scale[channel])
         # No maximum is subtracted first: a difference is at most
         # sqrt((D + 1) (9 D - 1) / D) standard deviations for D dilations,

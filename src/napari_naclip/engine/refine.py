@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.shifts import Rows
 
+#: Rows around a band that `fine` refinement of it needs for fewer than 1 in
+#: 10,000 labels to differ, as ``benchmarks/fine_halo.py`` measures; exactly
+#: it would be 1200.
+FINE_HALO = 192
 #: Most maps that a small picture's are refined in at once.
 _GROUP = 64
 #: Fewest rows in a block: a step is behind the one before by whole blocks.
