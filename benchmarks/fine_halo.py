@@ -22,8 +22,9 @@ from torch.nn.functional import interpolate
 
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.pixels import resize
-from napari_naclip.engine.refine import FINE_HALO, refine_in_place
+from napari_naclip.engine.refine import refine_in_place
 from napari_naclip.engine.types import REFINEMENTS
+from napari_naclip.engine.windows import FINE_HALO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate, normalize
 
-from napari_naclip.engine import classify, tiles
+from napari_naclip.engine import tiles
 from napari_naclip.engine.features import DictStore, Features, WindowTokens
 from napari_naclip.engine.seen import SeenPicture
-from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import ClassList, Region
 from napari_naclip.engine.windows import plan_windows
@@ -232,48 +231,3 @@ def test_a_query_s_maps_do_not_depend_on_the_others(
         for each in (queries[order[:count]], queries)
     )
     assert torch.equal(some, together[order[:count]])
-
-
-def test_refined_areas_are_the_whole() -> None:
-    features = make_features()
-    scores = TokenScores(features, make_queries(4))
-    projection = Projection(features)
-
-    def refined(area: Region) -> torch.Tensor:
-        reach = 9
-        outer = Region(
-            max(area.top - reach, 0),
-            max(area.left - reach, 0),
-            min(area.bottom + reach, 50),
-            min(area.right + reach, 41),
-        )
-        return run_to_end(
-            classify.refined_maps(
-                features,
-                projection,
-                scores,
-                area,
-                outer,
-                steps=3,
-                dilations=(1, 3),
-            )
-        )
-
-    whole = refined(features.region)
-    for area in (
-        Region(0, 0, 17, 41),
-        Region(17, 3, 20, 9),
-        Region(20, 5, 50, 38),
-    ):
-        torch.testing.assert_close(
-            refined(area), whole[:, *area.slices], atol=1e-6, rtol=0
-        )
-
-
-def test_a_band_fits_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = classify.band_height(1000, 10, 10, (8, 16))
-    monkeypatch.setattr(classify, 'BAND_BYTES', classify.BAND_BYTES // 2)
-    fewer = classify.band_height(1000, 10, 10, (8, 16))
-    assert 32 <= fewer < rows
-    monkeypatch.setattr(classify, 'BAND_BYTES', 1)
-    assert classify.band_height(1000, 10, 10, (8, 16)) == 32

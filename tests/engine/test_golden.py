@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_naclip.engine import classify
+from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.models import Model
 from napari_naclip.engine.prompts import IMAGENET_TEMPLATES, parse_classes
+from napari_naclip.engine.refine import refine_in_place
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import ClassList, Region, Settings
@@ -84,21 +85,12 @@ def test_case(
     features.seen.size = size
     features = replace(features, region=region)
     scores = TokenScores(features, queries)
-    projection = Projection(features)
+    maps = Projection(features).maps(scores, region)
     if kw['pamr_steps']:
-        maps = run_to_end(
-            classify.refined_maps(
-                features,
-                projection,
-                scores,
-                region,
-                region,
-                steps=kw['pamr_steps'],
-                dilations=tuple(kw.get('pamr_stride', (8, 16))),
-            )
-        )
-    else:
-        maps = projection.maps(scores, region)
+        dilations = tuple(kw.get('pamr_stride', (8, 16)))
+        affinities = Affinities(features.seen.guide(region), dilations)
+        for _ in refine_in_place(maps, affinities, kw['pamr_steps']):
+            pass
     tally = tally_maps(maps, classes, scale=40)
     labels = tally.labels(classes, kw.get('prob_thd', 0))
     probabilities = class_probabilities(maps, tally, classes, scale=40)

@@ -93,6 +93,7 @@ def wishes(draw: st.DrawFn) -> tuple[ClassList, Settings]:
         SETTINGS,
         threshold=draw(st.sampled_from([0.0, 0.1, 0.4])),
         logit_scale=draw(st.sampled_from([40.0, 40.0, 40.0, 100.0])),
+        refine=draw(st.sampled_from(['off', 'off', 'fast'])),
     )
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from napari_naclip.engine import affinities, refine, shifts
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.refine import (
-    halo,
     needed_bytes,
     refine_in_place,
     refined_rows,
@@ -287,16 +286,11 @@ def test_row_after_row_holds_no_copy_of_the_maps(
     assert given == 400
 
 
-def test_the_halo_reaches_as_far_as_the_steps() -> None:
-    assert halo(10, (8, 16)) == 160
-    assert halo(0, ()) == 0
-
-
 def test_a_band_with_its_halo_is_the_whole_bit_for_bit(way: str) -> None:
     guide, maps = random_pair(60, 7)
     dilations, steps = (1, 3), 4
     whole = run(guide, maps, dilations, steps)
-    margin = halo(steps, dilations)
+    margin = steps * max(dilations)
     outer = slice(20 - margin, 30 + margin)
     band = run(guide[:, outer], maps[:, outer], dilations, steps)
     assert torch.equal(band[:, margin:-margin], whole[:, 20:30]), way

@@ -21,7 +21,7 @@ STAGES = {
     'text': ('engine.clip.text', 'TextTower', '_encode_tokens'),
     'write texts': ('engine.text_cache', 'TextCache', 'put'),
     'windows': ('engine.encoder', 'Encoder', '_tokens'),
-    'refine': ('engine.refine', 'affinity_matrix'),
+    'refine': ('engine.affinities', 'Affinities', 'rows'),
     'write labels': ('engine.live', 'make_recipe'),
 }
 

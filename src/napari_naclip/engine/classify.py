@@ -3,7 +3,7 @@
 Everything here is linear in the tokens up to the softmax: the cosines, the
 upsampling, the mean over windows, the resize to the image and PAMR. It runs
 on the CPU, from the top of the image to its bottom: tile by tile, and refined
-in bands of rows.
+row by row.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_naclip.engine import refine
+from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.decide import Tally, class_queries
+from napari_naclip.engine.refine import refined_rows
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import (
     REFINEMENTS,
@@ -24,7 +25,7 @@ from napari_naclip.engine.types import (
 from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -34,57 +35,10 @@ if TYPE_CHECKING:
     #: Makes windows be there; yields how far it is.
     Fill = Callable[[range], Iterator[Progress]]
 
-#: Bytes that the maps of one refined band may take.
-BAND_BYTES = 256 * 2**20
+#: Steps in which a refinement's progress is told.
+_REFINE_STEPS = 100
 #: Bytes of tallies that are kept for the next answer, at most.
 TALLY_BYTES = 512 * 2**20
-
-
-def band_height(
-    width: int, queries: int, steps: int, dilations: tuple[int, ...]
-) -> int:
-    """Return how many rows to refine at once within ``BAND_BYTES``."""
-    # Maps and their successor, softmax; and PAMR's weights and columns.
-    per_pixel = 4 * (3 * queries + 2 * 8 * len(dilations))
-    rows = BAND_BYTES // (per_pixel * width)
-    rows -= 2 * refine.halo(steps, dilations)
-    return max(32, rows)
-
-
-def refined_maps(
-    features: Features,
-    projection: Projection,
-    scores: TokenScores,
-    area: Region,
-    outer: Region,
-    *,
-    steps: int,
-    dilations: tuple[int, ...],
-) -> Generator[int, None, torch.Tensor]:
-    """Yield each finished step of PAMR; return the area's (Q, H, W) maps.
-
-    Parameters
-    ----------
-    area, outer : Region
-        What is wanted, and what is refined for it: all that can reach it if
-        it shall equal the same part of the whole image.
-    """
-    matrix = refine.affinity_matrix(features.seen.guide(outer), dilations)
-    maps = projection.maps(scores, outer)
-    shape = maps.shape
-    columns = maps.flatten(1).T.contiguous()
-    del maps
-    for step, refined in enumerate(
-        refine.refine_maps(columns, matrix, steps), start=1
-    ):
-        columns = refined
-        yield step
-    inner = columns.T.reshape(shape)[
-        :,
-        area.top - outer.top : area.bottom - outer.top,
-        area.left - outer.left : area.right - outer.left,
-    ]
-    return inner.contiguous()
 
 
 class Labeler:
@@ -257,41 +211,72 @@ class Labeler:
         """Decide every pixel from refined maps; yield progress."""
         features = self._features
         scores = TokenScores(features, self._queries)
-        refinement = self._settings.refine
-        steps, dilations = REFINEMENTS[refinement]
-        region = features.region
-        known = features.plan.covered(features.size, features.part)
-        reach = with_halo(region, features.size, refinement)
-        height = band_height(reach.size[1], scores.queries, steps, dilations)
-        tops = range(region.top, region.bottom, height)
-        for index, top in enumerate(tops):
-            bottom = min(top + height, region.bottom)
-            area = Region(top, region.left, bottom, region.right)
-            outer = with_halo(area, features.size, refinement).intersection(
-                known
+        steps, dilations = REFINEMENTS[self._settings.refine]
+        # Beyond this nothing is known that would be the same in the whole
+        # image.
+        outer = with_halo(
+            features.region, features.size, self._settings.refine
+        ).intersection(features.plan.covered(features.size, features.part))
+        tiles = self._projection.rows.touching(outer.top, outer.bottom)
+        for index in tiles:
+            windows = self._projection.windows(
+                self._projection.rows.tile(index)
             )
-            rows = self._projection.rows
-            tiles = [
-                self._projection.windows(rows.tile(i))
-                for i in rows.touching(outer.top, outer.bottom)
-            ]
-            yield from self._fetch(
-                range(tiles[0].start, tiles[-1].stop), scores, fill
+            yield from self._fetch(windows, scores, fill)
+
+        def guide(top: int, bottom: int) -> torch.Tensor:
+            return features.seen.guide(_rows_of(outer, top, bottom))
+
+        top = 0
+        for refined in refined_rows(
+            self._maps_of(outer, scores, fill),
+            Affinities(guide, dilations, outer.size),
+            steps,
+        ):
+            bottom = top + refined.rows.shape[1]
+            if bottom > top:
+                self._add_refined(refined.rows, _rows_of(outer, top, bottom))
+            top = bottom
+            yield Progress(
+                'refine',
+                int(refined.done * _REFINE_STEPS),
+                _REFINE_STEPS,
             )
-            running = refined_maps(
-                features,
-                self._projection,
+
+    def _maps_of(
+        self, area: Region, scores: TokenScores, fill: Fill
+    ) -> Iterator[torch.Tensor]:
+        """Yield the (Q, rows, columns) maps of an area, top to bottom."""
+        rows = self._projection.rows
+        for index in rows.touching(area.top, area.bottom):
+            row = rows.tile(index)
+            # There already, unless the store forgot them meanwhile.
+            for _ in self._fetch(self._projection.windows(row), scores, fill):
+                pass
+            yield self._projection.maps(
                 scores,
-                area,
-                outer,
-                steps=steps,
-                dilations=dilations,
+                Region(
+                    max(row.start, area.top),
+                    area.left,
+                    min(row.stop, area.bottom),
+                    area.right,
+                ),
             )
-            maps = yield from _reported(
-                running, index * steps, len(tops) * steps
+
+    def _add_refined(self, maps: torch.Tensor, place: Region) -> None:
+        """Let the classes compete where refined maps lie in the region."""
+        region = self._features.region
+        if not place.meets(region):
+            return
+        part = place.intersection(region)
+        inner, outer = (
+            (
+                slice(part.top - origin.top, part.bottom - origin.top),
+                slice(part.left - origin.left, part.right - origin.left),
             )
-            band = slice(top - region.top, bottom - region.top)
-            self._add(maps, (slice(None),) * 2, (band, slice(None)))
+            for origin in (place, region)
+        )
+        self._add(maps, inner, outer)
 
     def decide_again(self, classes: ClassList, settings: Settings) -> None:
         """Label what is tallied with other values or another threshold.
@@ -318,12 +303,6 @@ def _without(columns: range, done: range) -> list[range]:
     return [part for part in parts if part]
 
 
-def _reported(
-    steps: Generator[int, None, torch.Tensor], before: int, total: int
-) -> Generator[Progress, None, torch.Tensor]:
-    try:
-        while True:
-            yield Progress('refine', before + next(steps), total)
-    except StopIteration as stop:
-        maps: torch.Tensor = stop.value
-        return maps
+def _rows_of(area: Region, top: int, bottom: int) -> Region:
+    """Return some rows of an area, counted from its first."""
+    return Region(area.top + top, area.left, area.top + bottom, area.right)

@@ -20,27 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.shifts import rows_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from napari_naclip.engine.affinities import Affinities
     from napari_naclip.engine.shifts import Rows
 
-#: Rows around a band that `fine` refinement of it needs for fewer than 1 in
-#: 10,000 labels to differ, as ``benchmarks/fine_halo.py`` measures; exactly
-#: it would be 1200.
-FINE_HALO = 192
 #: Most maps that a small picture's are refined in at once.
 _GROUP = 64
 #: Fewest rows in a block: a step is behind the one before by whole blocks.
 _LEAST_ROWS = 8
-
-
-def halo(steps: int, dilations: tuple[int, ...]) -> int:
-    """Return how many rows away a pixel can still change a refined one."""
-    return steps * max(dilations, default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,23 +338,3 @@ def _refine_whole(
             yield Refined(nothing, done / total)
         rows.get(reach, group)
     yield Refined(maps, 1.0)
-
-
-def affinity_matrix(
-    guide: torch.Tensor, dilations: tuple[int, ...]
-) -> Affinities:
-    """Return the weights of a picture (3, H, W), for ``refine_maps``."""
-    return Affinities(guide, dilations)
-
-
-def refine_maps(
-    maps: torch.Tensor, matrix: Affinities, steps: int
-) -> Iterator[torch.Tensor]:
-    """Yield (H * W, Q) maps `steps` times; they are refined at the last."""
-    planes = maps.T.reshape(-1, *matrix.size).contiguous()
-    reported = 0
-    for done in refine_in_place(planes, matrix, steps):
-        while reported < min(steps - 1, int(done * steps)):
-            reported += 1
-            yield maps
-    yield planes.flatten(1).T
