@@ -35,6 +35,7 @@ def make_recipe(
     """
     # Imported here: the widget, which opens without torch, reads recipes.
     from napari_naclip.engine.pixels import uses_area_average
+    from napari_naclip.engine.windows import count_windows
 
     plan, region = features.plan, features.region
     return {
@@ -49,7 +50,10 @@ def make_recipe(
             else [region.top, region.left, region.bottom, region.right],
             'seen_at': [plan.height, plan.width],
             'window': [plan.window_height, plan.window_width],
-            'windows': len(features.part),
+            # Features may hold more, for what was asked before.
+            'windows': count_windows(
+                plan, features.size, region, settings.refine
+            ),
             'area_averaged': uses_area_average(
                 features.size, (plan.height, plan.width), settings.resampling
             ),
