@@ -130,29 +130,29 @@ def test_refinement_is_extrapolated() -> None:
     estimator = RunEstimator(refine='fast')
     for done in range(5):
         estimator.update(RunProgress('windows', done, 4), float(done))
-    # Three bands, each of which begins with a longer step; the last has
-    # fewer rows.
-    band = np.array([20.0, *9 * [3.0]])
-    times = np.cumsum([*band, *band, *(0.6 * band)])
-    for done, time in enumerate(times[:20], 1):
+    for done in range(1, 101):
         shown = estimator.update(
-            RunProgress('refine', done, 30), 4.0 + float(time)
+            RunProgress('refine', done, 100), 4.0 + 0.3 * done
         )
-        if done > 1:
-            assert shown.run_left == pytest.approx(times[-1] - time)
+        if done >= 5:
+            assert shown.run_left == pytest.approx(0.3 * (100 - done))
 
 
-def test_refinement_in_one_band_is_extrapolated() -> None:
-    """Its long first step is not taken for one of many."""
-    estimator = RunEstimator(refine='fast')
-    for done in range(5):
-        estimator.update(RunProgress('windows', done, 4), float(done))
-    for done in range(1, 11):
+def test_windows_that_were_kept_are_not_measured() -> None:
+    estimator = RunEstimator(refine='off')
+    estimator.update(RunProgress('windows', 0, 100), 0.0)
+    # Half of them at once, then one a second.
+    shown = estimator.update(RunProgress('windows', 52, 100, found=50), 2.0)
+    assert shown.run_left is None
+    for done in range(53, 61):
         shown = estimator.update(
-            RunProgress('refine', done, 10), 4.0 + 20.0 + 3.0 * (done - 1)
+            RunProgress('windows', done, 100, found=50), done - 50.0
         )
-        if done > 1:
-            assert shown.run_left == pytest.approx(3.0 * (10 - done))
+    assert shown.rate == pytest.approx(1.0)
+    assert shown.run_left == pytest.approx(40.0, abs=0.1)
+    rates = estimator.finish(10.0)
+    assert rates is not None
+    assert rates.window == pytest.approx(1.0)
 
 
 def test_rest_grows_with_pixels_and_prompts() -> None:

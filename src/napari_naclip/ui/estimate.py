@@ -12,8 +12,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from napari_naclip.engine.types import REFINEMENTS
-
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
@@ -30,14 +28,9 @@ _LEAST_SPAN: Final = 0.5
 #: both, which one run measures.
 _REST: Final[dict[Refinement, tuple[float, float]]] = {
     'off': (0.015, 0.001),
-    'fast': (0.35, 0.11),
-    'fine': (40.0, 1.2),
+    'fast': (0.22, 0.03),
+    'fine': (2.0, 0.18),
 }
-
-
-#: Work of the last of several bands, as a share of another's: it is what is
-#: left of the rows, half a band on average, and has one neighbor only.
-_LAST_BAND: Final = 0.6
 
 
 def rest_seconds(pixels: float, queries: int, refine: Refinement) -> float:
@@ -69,6 +62,8 @@ class RunProgress:
         Number of the job, from 1, and how many there are.
     unit : {'plane', 'region'}
         What a job is.
+    found : int
+        How many of those done took no work, because they were kept.
     rate : float or None
         Steps of the stage a second; bytes, for a download.
     stage_left, run_left : float or None
@@ -81,6 +76,7 @@ class RunProgress:
     job: int = 1
     jobs: int = 1
     unit: Literal['plane', 'region'] = 'plane'
+    found: int = 0
     rate: float | None = None
     stage_left: float | None = None
     run_left: float | None = None
@@ -171,58 +167,32 @@ class _StageClock:
             self._stage = stage
             self._seen.clear()
         seen = self._seen
-        seen.append((now, progress.done))
+        made = progress.done - progress.found
+        seen.append((now, made))
         while len(seen) > 2 and now - seen[1][0] >= _RATE_SPAN:
             seen.popleft()
-        span, steps = now - seen[0][0], progress.done - seen[0][1]
+        span, steps = now - seen[0][0], made - seen[0][1]
         return steps / span if span >= _LEAST_SPAN and steps > 0 else None
 
 
 class _Refining:
-    """Time left of a job's refinement, whose bands begin with a long step.
+    """Time left of a job's refinement, which goes down the picture evenly."""
 
-    Parameters
-    ----------
-    steps : int
-        Of each band.
-    """
-
-    def __init__(self, steps: int) -> None:
-        self._steps = max(1, steps)
-        self._done = self._total = 0
-        # Time and number of steps that begin a band, and of all others.
-        self._first = (0.0, 0)
-        self._other = (0.0, 0)
+    def __init__(self) -> None:
+        self._share = 0.0
         self.time = 0.0
 
-    def update(self, done: int, total: int, seconds: float) -> None:
+    def update(self, share: float, seconds: float) -> None:
         """Take in how far it is, and how long that took since the last."""
         self.time += seconds
-        steps = done - self._done
-        if steps > 0:
-            if self._done % self._steps == 0:
-                self._first = self._first[0] + seconds, self._first[1] + 1
-            else:
-                self._other = self._other[0] + seconds, self._other[1] + steps
-        self._done, self._total = done, total
+        self._share = share
 
     @property
     def seconds_left(self) -> float | None:
         """Seconds; None while too little was seen."""
-        if not (self._first[1] and self._other[1]):
+        if self._share < _SHARE_KNOWN:
             return None
-        bands = self._total // self._steps
-        first = self._first[0] / self._first[1]
-        other = self._other[0] / self._other[1]
-        # Of the present band, of whole ones, and of the last one.
-        here = -self._done % self._steps * other
-        later = bands - -(-self._done // self._steps)
-        band = first + (self._steps - 1) * other
-        if bands == 1:
-            return here + later * band
-        if later == 0:
-            return _LAST_BAND * here
-        return here + (later - 1 + _LAST_BAND) * band
+        return self.time * (1 - self._share) / self._share
 
 
 class RunEstimator:
@@ -250,15 +220,13 @@ class RunEstimator:
         self._sizes = tuple(sizes)
         self._rests = [rest_seconds(size, queries, refine) for size in sizes]
         self._prior = 1.0 if known is None else known.tail
-        self._steps = REFINEMENTS[refine][0]
         self._clock = _StageClock()
         self._job = 0
         self._last = 0.0
         # Of the present job.
         self._windows = 0
-        self._windows_done = 0
-        self._is_first_batch = True
-        self._refining = _Refining(self._steps)
+        self._windows_done = self._made = 0
+        self._refining = _Refining()
         # Of all jobs.
         self._all_done = 0
         self._warm_up = (0.0, 0)
@@ -279,9 +247,8 @@ class RunEstimator:
         if progress.stage == 'windows':
             self._count_windows(progress, now)
         elif progress.stage == 'refine' and self._windows:
-            self._refining.update(
-                progress.done, progress.total, now - self._last
-            )
+            share = progress.done / progress.total if progress.total else 0.0
+            self._refining.update(share, now - self._last)
             self._tail_time += now - self._last
             self._last = now
         stage_left = None
@@ -311,10 +278,14 @@ class RunEstimator:
             self._job = progress.job
             self._windows = progress.total
             self._windows_done = progress.done
-            self._refining = _Refining(self._steps)
+            self._made = progress.done - progress.found
+            self._refining = _Refining()
             self._last = now
             return
-        steps = progress.done - self._windows_done
+        self._windows_done = progress.done
+        # Windows that were kept say nothing of how long others take.
+        made = progress.done - progress.found
+        steps, self._made = made - self._made, made
         if steps > 0:
             # The first batch warms the processor up: it counts only while
             # there is no other.
@@ -323,7 +294,6 @@ class RunEstimator:
             else:
                 time, count = self._measured
                 self._measured = time + now - self._last, count + steps
-            self._windows_done = progress.done
             self._all_done += steps
             self._last = now
 

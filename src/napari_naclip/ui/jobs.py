@@ -181,6 +181,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
             job=job,
             jobs=jobs,
             unit=request.unit,
+            found=progress.found,
         )
 
     for progress in SLOT.acquire():
