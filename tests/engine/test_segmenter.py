@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_naclip.engine import pixels, tiles
+from napari_naclip.engine import tiles
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.errors import (
     InputError,
@@ -18,6 +18,7 @@ from napari_naclip.engine.errors import (
     WeightsError,
 )
 from napari_naclip.engine.models import Model
+from napari_naclip.engine.resize import Resizing
 from napari_naclip.engine.segment import iter_segment, segment
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.types import ClassList, Progress, Settings
@@ -217,11 +218,11 @@ def test_a_picture_that_no_memory_holds_gets_one_sentence(
     with pytest.raises(InputError, match='seen at 64000000 x 72000000'):
         segment(image, CLASSES, model=tiny_model, settings=settings)
 
-    def resize(picture: np.ndarray, *_: object) -> np.ndarray:
+    def make(*_: object) -> np.ndarray:
         # The true error of what cannot be allocated.
-        return torch.empty(2**60, dtype=torch.uint8).numpy()
+        return np.empty(2**60, np.uint8)
 
-    monkeypatch.setattr(pixels, 'resize', resize)
+    monkeypatch.setattr(Resizing, 'make', make)
     with pytest.raises(OutOfMemoryError, match='see the image at 64 x 72'):
         segment(image, CLASSES, model=tiny_model, settings=SETTINGS)
 

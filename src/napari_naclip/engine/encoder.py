@@ -20,12 +20,15 @@ from napari_naclip.engine.errors import (
     WeightsError,
 )
 from napari_naclip.engine.features import Features, WindowKeys, WindowTokens
+from napari_naclip.engine.resize import Resizing
 from napari_naclip.engine.seen import SeenPicture
+from napari_naclip.engine.source import Source
+from napari_naclip.engine.stream import ResizedImage
 from napari_naclip.engine.types import Progress, Region
 from napari_naclip.engine.windows import check_region, plan_image, with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import numpy.typing as npt
 
@@ -92,37 +95,40 @@ class Encoder:
             )
         return plan
 
-    def see(self, image: npt.ArrayLike) -> tuple[SeenPicture, WindowPlan]:
-        """Return an image as the model sees it, and its windows.
+    def see(
+        self, image: npt.ArrayLike | Source, region: Region | None = None
+    ) -> Generator[Progress, None, tuple[SeenPicture, WindowPlan]]:
+        """Yield progress; return an image as the model sees it, and windows.
+
+        Little is read here, unless contrast limits have to be found.
+
+        Parameters
+        ----------
+        image : array_like or Source
+        region : Region, optional
+            What is looked at first, to see whether there is anything.
 
         Raises
         ------
         InputError
-            If the image cannot be used.
-        OutOfMemoryError
-            If the resized picture does not fit into memory.
+            If the image cannot be used, or the region reaches out of it.
         """
         settings, model = self.settings, self.model
-        picture = pixels.to_rgb(
-            image,
-            contrast_limits=settings.contrast_limits,
-            gamma=settings.gamma,
+        source = Source(image)
+        source.check()
+        plan = self.plan(*source.size)
+        if region is not None:
+            check_region(source.size, region)
+        steps = pixels.iter_limits(source, settings.contrast_limits, region)
+        limits = yield from _as_progress(steps)
+        resized = ResizedImage(
+            source,
+            pixels.Mapping(limits, settings.gamma),
+            Resizing.between(
+                source.size, (plan.height, plan.width), settings.resampling
+            ),
         )
-        size = picture.shape[0], picture.shape[1]
-        plan = self.plan(*size)
-        try:
-            resized = pixels.resize(
-                picture, (plan.height, plan.width), settings.resampling
-            )
-        except (RuntimeError, MemoryError) as error:
-            if not batches.is_out_of_memory(error):
-                raise
-            raise OutOfMemoryError(
-                f'There is not enough memory to see the image at '
-                f'{plan.height} x {plan.width} pixels. Lower the detail, or '
-                'raise the reduction.'
-            ) from error
-        return SeenPicture(resized, size, model.mean, model.std), plan
+        return SeenPicture(resized, source.size, model.mean, model.std), plan
 
     def prepare(
         self,
@@ -154,12 +160,14 @@ class Encoder:
         part = plan.part(
             size, with_halo(region, size, refinement or settings.refine)
         )
+        corners = plan.part_corners(part)
+        seen.expect(corners[0][1], corners[-1][1] + plan.window_width)
         batch_size = self._batch_size(plan)
         key_of = WindowKeys(
             model,
             settings,
             plan,
-            plan.part_corners(part),
+            corners,
             batches.slots_of(plan, part, batch_size),
             batch_size,
             seen,
@@ -321,6 +329,17 @@ class Encoder:
         _logger.info(text)
         if text not in self._notices:
             self._notices.append(text)
+
+
+def _as_progress(
+    steps: Generator[tuple[int, int], None, tuple[float, float]],
+) -> Generator[Progress, None, tuple[float, float]]:
+    try:
+        while True:
+            yield Progress('read', *next(steps))
+    except StopIteration as stop:
+        limits: tuple[float, float] = stop.value
+        return limits
 
 
 def _next_missing(tokens: WindowTokens, start: int, most: int) -> list[int]:

@@ -1,28 +1,90 @@
 """Any image array to the picture that the model looks at.
 
-``to_rgb`` maps values to red, green and blue as napari displays them;
-``resize`` makes the size at which the windows slide.
+``to_rgb`` maps values to red, green and blue as napari displays them, and
+``Mapping`` does so part by part; ``iter_limits`` finds what an image is to be
+mapped with, and whether there is anything to see.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn.functional import adaptive_avg_pool2d
 
 from napari_naclip.engine.errors import BlankImageError, InputError
-from napari_naclip.engine.resample import bilinear_taps
+from napari_naclip.engine.resize import resize
+from napari_naclip.engine.source import Source
+from napari_naclip.engine.types import Region
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import numpy.typing as npt
 
-    from napari_naclip.engine.types import Resampling
+__all__ = [
+    'Mapping',
+    'iter_limits',
+    'normalize',
+    'percentile_range',
+    'resize',
+    'to_rgb',
+    'value_range',
+]
 
-#: Reduction beyond which bilinear resizing skips source pixels.
-MAX_BILINEAR_REDUCTION = 2.0
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """How values become red, green and blue, single channels grey.
+
+    Values become ``clip((v - low) / (high - low), 0, 1) ** gamma``. An alpha
+    channel is laid over black. NaN becomes black.
+
+    Attributes
+    ----------
+    limits : (float, float)
+        Values that become black and white.
+    gamma : float
+        Exponent.
+    """
+
+    limits: tuple[float, float]
+    gamma: float = 1.0
+
+    def __call__(self, array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return a new (H, W, 3) float32 array, 0 to 255.
+
+        Parameters
+        ----------
+        array : (H, W), (H, W, 3) or (H, W, 4) array
+            Of any real dtype.
+        """
+        low, high = self.limits
+        color = array[..., :3] if array.ndim == 3 else array[..., None]
+        values: npt.NDArray[np.float32]
+        if self.limits == (0.0, 255.0) and array.dtype == np.uint8:
+            values = color.astype(np.float32)
+        else:
+            # Wider types may hold small differences of large numbers.
+            is_narrow = array.dtype.itemsize <= 2 or array.dtype == np.float32
+            shares: npt.NDArray[Any] = color.astype(
+                np.float32 if is_narrow else np.float64
+            )
+            shares -= low
+            shares /= high - low
+            np.nan_to_num(shares, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+            np.clip(shares, 0, 1, out=shares)
+            shares *= 255
+            values = shares.astype(np.float32, copy=False)
+        if self.gamma != 1:
+            values = (255 * (values / 255) ** self.gamma).astype(np.float32)
+        if array.ndim == 3 and array.shape[2] == 4:
+            values = values * _opacity(array[..., 3:])
+        if values.shape[2] == 1:
+            values = np.repeat(values, 3, axis=2)
+        return np.ascontiguousarray(values)
 
 
 def to_rgb(
@@ -33,9 +95,6 @@ def to_rgb(
 ) -> npt.NDArray[np.float32]:
     """Return an image as napari shows it, single channels in grey.
 
-    Values become ``clip((v - low) / (high - low), 0, 1) ** gamma``. An alpha
-    channel is laid over black. NaN becomes black.
-
     Parameters
     ----------
     image : (H, W), (H, W, 3) or (H, W, 4) array
@@ -44,7 +103,7 @@ def to_rgb(
         Values that become black and white. Default: 0 to 255 for uint8, 0 to
         1 for bool, else the range of the finite values.
     gamma : float
-        Exponent.
+        Exponent; see ``Mapping``.
 
     Returns
     -------
@@ -57,73 +116,40 @@ def to_rgb(
         If the array has another shape or dtype, fewer than 2 pixels, no
         finite value, or only one value.
     """
-    array = np.asarray(image)
-    _check_image(array)
-    limits = contrast_limits or _default_limits(array)
-    low, high = limits
-    color = array[..., :3] if array.ndim == 3 else array[..., None]
-    values: npt.NDArray[np.float32]
-    if limits == (0.0, 255.0) and array.dtype == np.uint8:
-        values = color.astype(np.float32)
-    else:
-        # Wider types may hold small differences of large numbers.
-        is_narrow = array.dtype.itemsize <= 2 or array.dtype == np.float32
-        shares: npt.NDArray[Any] = color.astype(
-            np.float32 if is_narrow else np.float64
-        )
-        shares -= low
-        shares /= high - low
-        np.nan_to_num(shares, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
-        values = (np.clip(shares, 0, 1) * 255).astype(np.float32)
-    if gamma != 1:
-        values = (255 * (values / 255) ** gamma).astype(np.float32)
-    if array.ndim == 3 and array.shape[2] == 4:
-        values = values * _opacity(array[..., 3:])
-    if values.shape[2] == 1:
-        values = np.repeat(values, 3, axis=2)
-    return np.ascontiguousarray(values)
+    source = Source(image)
+    limits = _run(iter_limits(source, contrast_limits))
+    return Mapping(limits, gamma)(source.read(Region(0, 0, *source.size)))
 
 
-def _check_image(array: npt.NDArray[np.generic]) -> None:
-    if array.ndim not in (2, 3) or (
-        array.ndim == 3 and array.shape[2] not in (3, 4)
-    ):
-        raise InputError(
-            f'The image has the shape {array.shape}; a grey image (rows, '
-            'columns) or a color image (rows, columns, 3 or 4) is needed. '
-            'Choose one plane or channel.'
-        )
-    if array.shape[0] * array.shape[1] < 2:
-        raise InputError(
-            f'The image has {array.shape[0]} x {array.shape[1]} pixels; '
-            'there is nothing to tell apart. Choose a larger one.'
-        )
-    if array.dtype.kind not in 'buif':
-        raise InputError(
-            f'The image has the dtype {array.dtype}; real numbers are '
-            'needed. Convert it first, for example to its magnitude.'
-        )
-    if array.dtype.kind == 'f' and not np.isfinite(array).any():
-        raise BlankImageError(
-            'The image holds no finite value, only NaN or infinity. Check '
-            'how it was read.'
-        )
-    if (array == array[0, 0]).all():
-        raise BlankImageError(
-            'The image is constant: all its pixels have the value '
-            f'{array[0, 0].tolist()}, so that there is nothing to tell '
-            'apart. Choose another.'
-        )
+def iter_limits(
+    source: Source,
+    limits: tuple[float, float] | None = None,
+    first: Region | None = None,
+) -> Generator[tuple[int, int], None, tuple[float, float]]:
+    """Yield rows that were read and all of them; return contrast limits.
 
+    Reads no more than shows that there is something to see, unless limits
+    have to be found.
 
-def _default_limits(
-    array: npt.NDArray[np.generic],
-) -> tuple[float, float]:
-    if array.dtype == np.uint8:
-        return 0.0, 255.0
-    if array.dtype == np.bool_:
-        return 0.0, 1.0
-    return value_range(array)
+    Parameters
+    ----------
+    source : Source
+    limits : (float, float), optional
+        See ``to_rgb``.
+    first : Region, optional
+        Where to look before anywhere else.
+
+    Raises
+    ------
+    InputError
+        See ``to_rgb``.
+    """
+    source.check()
+    if limits is None and source.dtype == np.uint8:
+        limits = 0.0, 255.0
+    if limits is None and source.dtype == np.bool_:
+        limits = 0.0, 1.0
+    return (yield from _survey(source, limits, first))
 
 
 def value_range(image: npt.ArrayLike) -> tuple[float, float]:
@@ -139,8 +165,63 @@ def value_range(image: npt.ArrayLike) -> tuple[float, float]:
     InputError
         If the image cannot be used, or has only one finite value.
     """
-    values = _finite_values(image)
-    return _check_limits(float(values.min()), float(values.max()))
+    source = Source(image)
+    source.check()
+    return _run(_survey(source))
+
+
+def _survey(
+    source: Source,
+    limits: tuple[float, float] | None = None,
+    first: Region | None = None,
+) -> Generator[tuple[int, int], None, tuple[float, float]]:
+    """See ``iter_limits``; without limits, find the range of values."""
+    whole = Region(0, 0, *source.size)
+    is_finite = source.dtype.kind != 'f'
+    varies = False
+    low, high = math.inf, -math.inf
+    pixel: npt.NDArray[Any] | None = None
+    areas = [whole] if first is None or limits is None else [first, whole]
+    for area in areas:
+        for part in source.parts(area):
+            values = source.read(part)
+            if pixel is None:
+                pixel = values[0, 0].copy()
+            varies = varies or bool((values != pixel).any())
+            is_finite = is_finite or bool(np.isfinite(values).any())
+            if limits is not None:
+                if varies and is_finite:
+                    return limits
+            else:
+                finite = _finite_values(values)
+                if finite.size:
+                    low = min(low, float(finite.min()))
+                    high = max(high, float(finite.max()))
+            if area is whole:
+                yield part.bottom, whole.bottom
+    if not is_finite or (varies and limits is None and low > high):
+        raise BlankImageError(
+            'The image holds no finite value, only NaN or infinity. Check '
+            'how it was read.'
+        )
+    if not varies:
+        value = None if pixel is None else pixel.tolist()
+        raise BlankImageError(
+            f'The image is constant: all its pixels have the value {value}, '
+            'so that there is nothing to tell apart. Choose another.'
+        )
+    return _check_limits(low, high)
+
+
+def _run(
+    steps: Generator[tuple[int, int], None, tuple[float, float]],
+) -> tuple[float, float]:
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        limits: tuple[float, float] = stop.value
+        return limits
 
 
 def percentile_range(
@@ -169,7 +250,9 @@ def percentile_range(
             f'The percentiles are {low} and {high}; they need two numbers '
             'from 0 to 100, the lower one first.'
         )
-    values = _finite_values(image)
+    source = Source(image)
+    _run(iter_limits(source, (0.0, 1.0)))
+    values = _finite_values(source.read(Region(0, 0, *source.size)))
     if values.dtype == np.float16 or values.dtype == np.bool_:
         # Their own arithmetic overflows, or is none.
         values = values.astype(np.float32)
@@ -179,9 +262,7 @@ def percentile_range(
     return _check_limits(float(values.min()), float(values.max()))
 
 
-def _finite_values(image: npt.ArrayLike) -> npt.NDArray[Any]:
-    array = np.asarray(image)
-    _check_image(array)
+def _finite_values(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     color = array[..., :3] if array.ndim == 3 else array
     return color[np.isfinite(color)] if color.dtype.kind == 'f' else color
 
@@ -201,72 +282,6 @@ def _opacity(alpha: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     shares = np.nan_to_num(alpha.astype(np.float32) / np.float32(full))
     opacity: npt.NDArray[np.float32] = np.clip(shares, 0, 1)
     return opacity
-
-
-def resize(
-    picture: npt.NDArray[np.float32],
-    size: tuple[int, int],
-    resampling: Resampling,
-) -> npt.NDArray[np.uint8]:
-    """Return a picture resized and rounded to 8 bits.
-
-    Parameters
-    ----------
-    picture : (H, W, 3) float32 array
-        0 to 255.
-    size : (int, int)
-        Rows and columns of the result.
-    resampling : {'auto', 'published'}
-        Bilinear without antialiasing; ``'auto'`` averages by area along with
-        a reduction by more than 2.
-
-    Returns
-    -------
-    (size[0], size[1], 3) uint8 array
-    """
-    if picture.shape[:2] != tuple(size):
-        if uses_area_average(picture.shape[:2], size, resampling):
-            tensor = torch.from_numpy(picture).permute(2, 0, 1)
-            tensor = adaptive_avg_pool2d(tensor, size)
-            picture = tensor.permute(1, 2, 0).contiguous().numpy()
-        else:
-            picture = _resize_bilinear(picture, size)
-    rounded = np.clip(picture + np.float32(0.5), 0, 255)
-    seen: npt.NDArray[np.uint8] = rounded.astype(np.uint8)
-    return seen
-
-
-def _resize_bilinear(
-    picture: npt.NDArray[np.float32], size: tuple[int, int]
-) -> npt.NDArray[np.float32]:
-    """Return a picture resized as by torch's ``interpolate``.
-
-    Not by it: there the last bit depends on the number of threads, and where
-    a value lies between two gray levels, so would the picture. The same
-    labels must come from a window that is left a core and from a script.
-    """
-    for axis, length in enumerate(size):
-        taps = bilinear_taps(picture.shape[axis], length, 0, length)
-        shares = taps.fraction.astype(np.float32)
-        shares = shares.reshape([-1 if axis == i else 1 for i in range(3)])
-        lower = picture.take(taps.lower, axis)
-        lower *= 1 - shares
-        upper = picture.take(taps.upper, axis)
-        upper *= shares
-        lower += upper
-        picture = lower
-    return picture
-
-
-def uses_area_average(
-    source: tuple[int, ...], target: tuple[int, int], resampling: Resampling
-) -> bool:
-    """Return whether ``resize`` averages by area between these sizes."""
-    reduction = max(
-        math.inf if not new else old / new
-        for old, new in zip(source, target, strict=True)
-    )
-    return resampling == 'auto' and reduction > MAX_BILINEAR_REDUCTION
 
 
 def normalize(

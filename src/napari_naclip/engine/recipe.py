@@ -6,6 +6,8 @@ import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from napari_naclip.engine.resize import uses_area_average
+
 if TYPE_CHECKING:
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.models import Model
@@ -34,7 +36,6 @@ def make_recipe(
     It holds no path and no file name of the user's.
     """
     # Imported here: the widget, which opens without torch, reads recipes.
-    from napari_naclip.engine.pixels import uses_area_average
     from napari_naclip.engine.windows import count_windows
 
     plan, region = features.plan, features.region

@@ -9,6 +9,7 @@ import torch
 
 from napari_naclip.engine import pixels
 from napari_naclip.engine.resample import bilinear_taps
+from napari_naclip.engine.stream import ResizedImage
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,7 +22,7 @@ class SeenPicture:
 
     Parameters
     ----------
-    picture : (rows, columns, 3) uint8 array
+    picture : (rows, columns, 3) uint8 array or ResizedImage
     size : (int, int)
         Rows and columns of the image itself.
     mean, std : tuple of float
@@ -30,7 +31,7 @@ class SeenPicture:
 
     def __init__(
         self,
-        picture: npt.NDArray[np.uint8],
+        picture: npt.NDArray[np.uint8] | ResizedImage,
         size: tuple[int, int],
         mean: tuple[float, ...],
         std: tuple[float, ...],
@@ -39,6 +40,11 @@ class SeenPicture:
         self._picture = picture
         self._mean = mean
         self._std = std
+
+    def expect(self, left: int, right: int) -> None:
+        """Say that columns will be asked for, so that they are read once."""
+        if isinstance(self._picture, ResizedImage):
+            self._picture.widen(left, right)
 
     def crop(
         self, top: int, left: int, height: int, width: int

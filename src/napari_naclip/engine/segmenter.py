@@ -120,7 +120,8 @@ class Segmenter:
             If a single window does not fit into memory, not even the CPU's.
         """
         encoder = self._encoder
-        features = encoder.prepare(*encoder.see(image), region)
+        seen, plan = yield from encoder.see(image, region)
+        features = encoder.prepare(seen, plan, region)
         yield Progress('windows', 0, len(features.tokens))
         yield from encoder.fill(features)
         return features
@@ -178,7 +179,7 @@ class Segmenter:
         check_threshold(classes, self.settings)
         # Texts first: their errors come before the picture is looked at.
         yield from self.embed(classes)
-        live = self.open(image, region)
+        live = yield from self._open(image, region)
         return (yield from live.answer(classes, previews=previews))
 
     def open(
@@ -191,6 +192,12 @@ class Segmenter:
         image, region
             See ``encode``; raises what it raises.
         """
+        return run_to_end(self._open(image, region))
+
+    def _open(
+        self, image: npt.ArrayLike, region: Region | None
+    ) -> Generator[Progress, None, LiveSegmentation]:
         encoder = self._encoder
-        features = encoder.prepare(*encoder.see(image), region)
+        seen, plan = yield from encoder.see(image, region)
+        features = encoder.prepare(seen, plan, region)
         return LiveSegmentation(encoder, features)

@@ -56,6 +56,7 @@ _STAGES: Final[dict[Stage, str]] = {
 
 #: What the steps of a stage are.
 _STEPS: Final[dict[Stage, str]] = {
+    'read': 'rows',
     'text': 'prompts',
     'windows': 'windows',
     'refine': 'steps',
