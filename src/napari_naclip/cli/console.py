@@ -18,6 +18,7 @@ STAGE_NAMES: Final = {
     'import': 'starting',
     'download': 'downloading',
     'load': 'loading model',
+    'read': 'reading image',
     'text': 'encoding texts',
     'windows': 'looking at windows',
     'refine': 'refining',
