@@ -62,7 +62,11 @@ def test_lazy_arrays_are_read_a_plane_at_a_time() -> None:
     read.clear()
     snapshot = take_snapshot(image, viewer, Settings())
     assert read == []
-    assert (snapshot.read() == 3).all()
+    plane = snapshot.read()
+    assert read == []
+    assert (plane[2:4, 5:8] == np.full((2, 3), 3)).all()
+    assert read == [3]
+    assert (np.asarray(plane) == 3).all()
     assert set(read) == {3}
 
 

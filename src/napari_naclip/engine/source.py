@@ -7,7 +7,6 @@ the array's own chunks, so that each is fetched about once in a pass.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,9 +130,12 @@ class Source:
 
     def parts(self, area: Region) -> Iterator[Region]:
         """Yield parts of an area of about ``READ_BYTES``, row by row."""
+        tallest = max(
+            chunk_lengths(self._image, 0, area.top, area.bottom), default=1
+        )
         columns = self._spans(
             1,
-            self.pixel_bytes * self._usual_chunk(0),
+            self.pixel_bytes * tallest,
             area.left,
             area.right,
         )
@@ -149,44 +151,45 @@ class Source:
         stop = self.shape[axis] if stop is None else stop
         usual = max(1, int(READ_BYTES // line_bytes))
         largest = max(1, int(LARGEST_READ_BYTES // line_bytes))
-        if self._chunks(axis) is None:
-            largest = usual
-        return _group(
-            [start, *self._edges(axis, start, stop), stop], usual, largest
-        )
+        lengths = chunk_lengths(self._image, axis, start, stop)
+        if not lengths:
+            lengths, largest = (stop - start,), usual
+        return _group(start, lengths, usual, largest)
 
-    def _usual_chunk(self, axis: int) -> int:
-        chunks = self._chunks(axis)
-        if chunks is None:
-            return 1
-        return chunks if isinstance(chunks, int) else max(chunks)
 
-    def _edges(self, axis: int, start: int, stop: int) -> list[int]:
-        """Return where chunks meet inside a span of an axis."""
-        chunks = self._chunks(axis)
-        if chunks is None:
-            return []
-        if isinstance(chunks, int):
-            first = (start // chunks + 1) * chunks
-            return list(range(first, stop, chunks))
-        edges = np.cumsum(chunks)
-        return [int(edge) for edge in edges if start < edge < stop]
+def chunk_lengths(
+    image: Any, axis: int, start: int, stop: int
+) -> tuple[int, ...]:
+    """Return the lengths of an array's chunks within a span of an axis.
 
-    def _chunks(self, axis: int) -> int | tuple[int, ...] | None:
-        """Return the length of the chunks of an axis, or each one's."""
-        # A shard is what zarr reads where it has any.
-        for name in ('shards', 'chunks'):
-            chunks = getattr(self._image, name, None)
-            if not isinstance(chunks, tuple) or len(chunks) <= axis:
+    Parameters
+    ----------
+    image : array-like
+        As zarr, or as dask and xarray have them; of any number of axes.
+    start, stop : int
+        The span; it may begin and end within a chunk.
+
+    Returns
+    -------
+    tuple of int
+        Together as long as the span; empty where nothing is known.
+    """
+    # A shard is what zarr reads where it has any.
+    for name in ('shards', 'chunks'):
+        chunks = getattr(image, name, None)
+        if not isinstance(chunks, tuple) or len(chunks) <= axis:
+            continue
+        length, each = image.shape[axis], chunks[axis]
+        if isinstance(each, tuple):
+            edges = np.cumsum(each)
+            if not each or edges[-1] != length:
                 continue
-            each = chunks[axis]
-            if isinstance(each, tuple):
-                lengths = tuple(int(length) for length in each if length > 0)
-                if sum(lengths) == self.shape[axis]:
-                    return lengths
-            elif each > 0:
-                return int(each)
-        return None
+        else:
+            edges = np.arange(each, length + each, each)
+        inside = edges[(edges > start) & (edges < stop)]
+        lengths = np.diff([start, *inside.tolist(), stop])
+        return tuple(int(each) for each in lengths)
+    return ()
 
 
 def _dtype_of(image: Any) -> np.dtype[Any] | None:
@@ -207,26 +210,30 @@ def _name(area: Region) -> str:
 
 
 def _group(
-    edges: list[int], usual: int, largest: int
+    start: int, lengths: tuple[int, ...], usual: int, largest: int
 ) -> list[tuple[int, int]]:
     """Return spans that end where chunks do.
 
     Parameters
     ----------
-    edges : list of int
-        Start, where chunks meet, and stop.
+    start : int
+        Where the first chunk begins.
+    lengths : tuple of int
+        Of the chunks.
     usual, largest : int
         Chunks are put together up to the former, and cut beyond the latter.
     """
     spans: list[tuple[int, int]] = []
-    start = edges[0]
-    for before, edge in itertools.pairwise(edges):
+    before = start
+    for length in lengths:
+        edge = before + length
         if edge - start > usual and before > start:
             spans.append((start, before))
             start = before
         while edge - start > largest:
             spans.append((start, start + largest))
             start += largest
-    if edges[-1] > start:
-        spans.append((start, edges[-1]))
+        before = edge
+    if before > start:
+        spans.append((start, before))
     return spans

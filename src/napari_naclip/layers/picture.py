@@ -8,6 +8,8 @@ mapping for all of its windows, regions and planes.
 
 from __future__ import annotations
 
+import functools
+import math
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,6 +18,9 @@ import numpy as np
 from napari.layers import Image
 
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.source import Source
+from napari_naclip.engine.types import Region
+from napari_naclip.layers.plane import LazyPlane
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,34 +90,52 @@ class RunLimits:
             If there is no finite value.
         """
         with self._lock:
+            for _ in self.search():
+                pass
             if self._found is None:
-                self._found = self._search()
+                raise RuntimeError('a search ended without limits')
             return self._found
 
-    def _search(self) -> tuple[float, float]:
+    def search(self) -> Iterator[None]:
+        """Find the limits, if nobody has; yield while the data are read.
+
+        Raises
+        ------
+        InputError
+            If there is no finite value.
+        """
+        if self._found is not None:
+            return
         share = max(1, _SAMPLE_SIZE // len(self.indices))
-        parts: list[npt.NDArray[Any]] = []
+        found: list[npt.NDArray[Any]] = []
         for index in self.indices:
-            values = np.asarray(self.data[index]).ravel()
-            if values.dtype.kind == 'f':
-                values = values[np.isfinite(values)]
-            if not values.size:
-                continue
-            if self.kind == 'range':
-                parts.append(np.array([values.min(), values.max()]))
-            else:
-                # A copy, so that the plane itself is not kept.
-                parts.append(values[:: -(-values.size // share)].copy())
-        if not parts:
+            source = Source(LazyPlane(self.data, index))
+            step = -(-math.prod(source.shape) // share)
+            start = 0
+            for part in source.parts(Region(0, 0, *source.size)):
+                values = source.read(part).ravel()
+                size = values.size
+                if self.kind == 'percentiles':
+                    # A copy, so that what was read is not kept.
+                    values = values[start::step].copy()
+                    start = (start - size) % step
+                if values.dtype.kind == 'f':
+                    values = values[np.isfinite(values)]
+                if self.kind == 'range' and values.size:
+                    values = np.array([values.min(), values.max()])
+                found.append(values)
+                yield
+        values = np.concatenate(found)
+        if not values.size:
             raise InputError(
                 'The image holds no finite value, only NaN or infinity. '
                 'Check how it was read.'
             )
-        values = np.concatenate(parts)
         if self.kind == 'range':
-            return float(values.min()), float(values.max())
+            self._found = float(values.min()), float(values.max())
+            return
         low, high = np.percentile(values.astype(np.float64), PERCENTILES)
-        return float(low), float(high)
+        self._found = float(low), float(high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +164,11 @@ class Channel:
         if isinstance(self.limits, RunLimits):
             return self.limits.find()
         return self.limits
+
+    def iter_limits(self) -> Iterator[None]:
+        """Yield while limits that depend on the data are looked for."""
+        if isinstance(self.limits, RunLimits):
+            yield from self.limits.search()
 
 
 def composite_layers(
@@ -240,8 +268,8 @@ def _over_black(
 
 
 def compose(
-    channels: Sequence[Channel], index: Index
-) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
+    channels: Sequence[Channel], index: Index, is_transposed: bool
+) -> LazyPlane:
     """Return the picture of channels, to be seen with ``COMPOSED`` limits.
 
     Parameters
@@ -250,15 +278,37 @@ def compose(
         Added to each other, as napari's additive blending does.
     index : tuple
         The plane, or its part, that is read of each.
+    is_transposed : bool
+        Whether the picture has its axes exchanged.
 
     Returns
     -------
-    (rows, columns) float32 or (rows, columns, 3) uint8 array
+    (rows, columns) float32 or (rows, columns, 3) uint8 LazyPlane
         0 to 255; the former for one channel in grey, (rows, columns, 3 or 4)
         float32 for one that is RGB.
     """
-    if len(channels) == 1 and channels[0].colors is None:
-        return _map_values(channels[0], index)
+    first = channels[0]
+    if len(channels) == 1 and first.colors is None:
+        return LazyPlane(
+            first.data,
+            index,
+            is_transposed=is_transposed,
+            read=functools.partial(_map_values, first),
+            dtype=np.float32,
+        )
+    return LazyPlane(
+        first.data,
+        index,
+        is_transposed=is_transposed,
+        read=functools.partial(_add_colors, channels),
+        colors=(3,),
+        dtype=np.uint8,
+    )
+
+
+def _add_colors(
+    channels: Sequence[Channel], index: Index
+) -> npt.NDArray[np.uint8]:
     planes = [np.asarray(channel.data[index]) for channel in channels]
     limits = [channel.find_limits() for channel in channels]
     picture = np.empty((*planes[0].shape, 3), np.uint8)

@@ -1,7 +1,8 @@
 """A plane of an image layer, or a part of it, that can be read later.
 
-A snapshot holds no pixel: ``read`` copies them, in the worker, because slices
-of dask or zarr arrays can take long. Snapshots are taken in ``read``.
+A snapshot holds no pixel, and ``read`` returns what reads them in slices, in
+the worker, because those of dask or zarr arrays can take long and all of them
+may be more than memory holds. Snapshots are taken in ``read``.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import numpy as np
 
 from napari_naclip.engine.types import Region
 from napari_naclip.layers.picture import Channel, compose
+from napari_naclip.layers.plane import LazyPlane
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     from napari_naclip.engine.types import Settings
@@ -101,20 +105,37 @@ class PlaneSnapshot:
         """
         return None if self.is_cut else self.region
 
-    def read(self) -> npt.NDArray[Any]:
-        """Return the pixels, (H, W) or (H, W, 3 or 4), as displayed.
+    def find_limits(self) -> Iterator[None]:
+        """Find limits that depend on the data; yield while they are read.
 
         Raises
         ------
         InputError
-            If limits are to be found in data without a finite value.
+            If there is no finite value, or something cannot be read.
         """
+        for channel in self.channels:
+            yield from channel.iter_limits()
+
+    def read(self) -> npt.NDArray[Any] | LazyPlane:
+        """Return the pixels, (H, W) or (H, W, 3 or 4), as displayed.
+
+        They are read when slices of rows and columns are taken; arrays in
+        memory are returned as they are.
+
+        Raises
+        ------
+        InputError
+            See ``find_limits``.
+        """
+        for _ in self.find_limits():
+            pass
         index = self.index_of(self.region if self.is_cut else None)
         if self.channels:
-            plane: npt.NDArray[Any] = compose(self.channels, index)
-        else:
-            plane = np.asarray(self.data[index])
-        return plane.swapaxes(0, 1) if self.is_transposed else plane
+            return compose(self.channels, index, self.is_transposed)
+        if isinstance(self.data, np.ndarray):
+            plane: npt.NDArray[Any] = np.asarray(self.data[index])
+            return plane.swapaxes(0, 1) if self.is_transposed else plane
+        return LazyPlane(self.data, index, is_transposed=self.is_transposed)
 
     def index_of(self, region: Region | None) -> tuple[int | slice, ...]:
         """Return what selects a part of the plane in data and labels."""

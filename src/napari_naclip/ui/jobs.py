@@ -22,21 +22,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_naclip.engine.errors import BlankImageError
-from napari_naclip.engine.types import Partial
+from napari_naclip.engine.types import Partial, Progress
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    import numpy.typing as npt
     from napari.layers import Image
 
     from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.engine.models import Model
     from napari_naclip.engine.types import (
         ClassList,
-        Progress,
         Segmentation,
         Settings,
     )
@@ -195,18 +193,19 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
         yield Loaded(model.choice)
         from napari_naclip.engine.segment import iter_segment
 
-        pixels: npt.NDArray[Any] | None = None
+        pixels: Any = None
         before: PlaneSnapshot | None = None
         blank = 0
         with threads_left_for_window(request.reserved_cores):
             for job, snapshot in enumerate(request.snapshots, 1):
                 # Regions of one lattice share the pixels of their plane.
                 if pixels is None or not _is_same_plane(before, snapshot):
-                    yield RunProgress(
-                        'read', job=job, jobs=jobs, unit=request.unit
-                    )
+                    reading = Progress('read')
+                    yield tell(reading, job)
                     # Room for the next plane before it is read.
                     pixels = None
+                    for _ in snapshot.find_limits():
+                        yield tell(reading, job)
                     pixels, before = snapshot.read(), snapshot
                 steps = iter_segment(
                     pixels,
