@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from napari_naclip.engine.resize import uses_area_average
+from napari_naclip.engine.windows import count_windows
 
 if TYPE_CHECKING:
     from napari_naclip.engine.features import Features
@@ -35,9 +36,6 @@ def make_recipe(
 
     It holds no path and no file name of the user's.
     """
-    # Imported here: the widget, which opens without torch, reads recipes.
-    from napari_naclip.engine.windows import count_windows
-
     plan, region = features.plan, features.region
     return {
         'versions': package_versions(),
