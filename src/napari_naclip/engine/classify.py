@@ -142,8 +142,7 @@ class Labeler:
         rows, columns = self._projection.rows, self._projection.columns
         region = self._features.region
         row = rows.tile(index)
-        windows = self._projection.windows(row)
-        yield from self._fetch(windows, scores, fill)
+        yield from self._fetch(index, scores, fill)
         inner_rows, outer_rows = row.overlap(region.top, region.bottom)
         for j in span:
             column = columns.tile(j)
@@ -166,14 +165,16 @@ class Labeler:
         )
 
     def _fetch(
-        self, windows: range, scores: TokenScores, fill: Fill
+        self, index: int, scores: TokenScores, fill: Fill
     ) -> Iterator[Progress]:
-        """Make rows of windows be there, and let go of those before."""
+        """Make what a row of tiles needs be there; let go of what is above."""
         part = self._features.part
+        windows = self._projection.windows(self._projection.rows.tile(index))
         width = len(part.columns)
         start = (windows.start - part.rows.start) * width
         yield from fill(range(start, start + len(windows) * width))
         scores.release(windows.start)
+        self._projection.rows.release(index)
         self._features.tokens.release(range(start))
 
     def _add(
@@ -219,10 +220,7 @@ class Labeler:
         ).intersection(features.plan.covered(features.size, features.part))
         tiles = self._projection.rows.touching(outer.top, outer.bottom)
         for index in tiles:
-            windows = self._projection.windows(
-                self._projection.rows.tile(index)
-            )
-            yield from self._fetch(windows, scores, fill)
+            yield from self._fetch(index, scores, fill)
 
         def guide(top: int, bottom: int) -> torch.Tensor:
             return features.seen.guide(_rows_of(outer, top, bottom))
@@ -251,7 +249,7 @@ class Labeler:
         for index in rows.touching(area.top, area.bottom):
             row = rows.tile(index)
             # There already, unless the store forgot them meanwhile.
-            for _ in self._fetch(self._projection.windows(row), scores, fill):
+            for _ in self._fetch(index, scores, fill):
                 pass
             yield self._projection.maps(
                 scores,

@@ -175,6 +175,11 @@ class Axis:
             self._tiles[index] = self._make(index)
         return self._tiles[index]
 
+    def release(self, stop: int) -> None:
+        """Forget the tiles before one."""
+        for index in [index for index in self._tiles if index < stop]:
+            del self._tiles[index]
+
     def _make(self, index: int) -> AxisTile:
         start = index * TILE
         stop = min(start + TILE, self._lengths[1])
