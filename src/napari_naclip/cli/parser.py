@@ -198,6 +198,25 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
         help='probability, 0 to 1, below which a pixel is background '
         '(default: %(default)s)',
     )
+    group.add_argument(
+        '--logit-scale',
+        type=float,
+        default=usual.logit_scale,
+        metavar='S',
+        help='sharpness: factor on the cosines before the softmax '
+        '(default: %(default)s)',
+    )
+    for name, text in (
+        ('min-object', 'objects of fewer pixels'),
+        ('max-hole', 'holes of fewer pixels in one class'),
+    ):
+        group.add_argument(
+            f'--{name}',
+            type=int,
+            default=0,
+            metavar='PIXELS',
+            help=f'{text} go to the class around them (default: none)',
+        )
     for name, choices, text in (
         ('refine', get_args(Refinement), 'sharpen the borders'),
         ('strategy', get_args(Strategy), 'attention of the last block'),

@@ -187,8 +187,11 @@ def _make_settings(arguments: argparse.Namespace) -> Settings:
         reduction=arguments.reduction,
         window=arguments.window,
         stride=arguments.stride,
+        logit_scale=arguments.logit_scale,
         threshold=arguments.threshold,
         refine=arguments.refine,
+        min_object=arguments.min_object,
+        max_hole=arguments.max_hole,
         resampling=arguments.resampling,
     )
 

@@ -12,6 +12,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from napari_naclip.engine.classify import Labeler
+from napari_naclip.engine.cleanup import clean
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.recipe import make_recipe
 from napari_naclip.engine.types import (
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
     from napari_naclip.engine.types import ClassList, Region, Settings
 
 #: Settings that only change how features are compared with classes.
-LIVE_SETTINGS = frozenset({'logit_scale', 'threshold', 'refine', 'templates'})
+LIVE_SETTINGS = frozenset(
+    {
+        'logit_scale',
+        'threshold',
+        'refine',
+        'templates',
+        'min_object',
+        'max_hole',
+    }
+)
 
 
 @dataclasses.dataclass(slots=True)
@@ -173,7 +183,11 @@ class LiveSegmentation:
     ) -> Segmentation:
         features, encoder = self._features, self._encoder
         return Segmentation(
-            labels=labeler.labels,
+            labels=clean(
+                labeler.labels,
+                min_object=settings.min_object,
+                max_hole=settings.max_hole,
+            ),
             confidence=labeler.confidence,
             classes=classes,
             recipe=make_recipe(encoder.model, settings, features, classes),

@@ -103,6 +103,9 @@ class Settings:
     token_precision : {'float16', 'float32'}
         How exactly the tokens are kept that labels come from. Half as large
         in float16; as published in float32.
+    min_object, max_hole : int
+        Pixels below which objects, and holes in one class, go to the class
+        around them; 0: none do. See ``engine.cleanup``.
     """
 
     strategy: Strategy = 'naclip'
@@ -121,6 +124,8 @@ class Settings:
     contrast_limits: tuple[float, float] | None = None
     gamma: float = 1.0
     token_precision: TokenPrecision = 'float16'
+    min_object: int = 0
+    max_hole: int = 0
 
     def __post_init__(self) -> None:
         for name, choices in (
@@ -162,6 +167,8 @@ class Settings:
             ('max_side', 1),
             ('window', 0),
             ('stride', 1),
+            ('min_object', 0),
+            ('max_hole', 0),
         ):
             value = getattr(self, name)
             if value is not None and value < least:
