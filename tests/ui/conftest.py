@@ -122,17 +122,24 @@ class Hold:
 
 @pytest.fixture
 def hold_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Hold]]:
-    """Return a function that makes runs wait where a function is called."""
+    """Return a function that makes runs wait where a function is called.
+
+    Or, with ``is_live``, the thread that answers without a run.
+    """
     holds = []
 
-    def hold_function(owner: object, name: str) -> Hold:
+    def hold_function(
+        owner: object, name: str, *, is_live: bool = False
+    ) -> Hold:
         hold = Hold(threading.Event(), threading.Event())
         real = getattr(owner, name)
 
         @functools.wraps(real)
         def wait(*args, **kwargs):
-            hold.reached.set()
-            assert hold.go_on.wait(60)
+            thread = threading.current_thread()
+            if (thread.name == 'napari-naclip live') is is_live:
+                hold.reached.set()
+                assert hold.go_on.wait(60)
             return real(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, wait)
@@ -146,8 +153,8 @@ def hold_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Hold]]:
 
 @pytest.fixture
 def hold(hold_at) -> Hold:
-    """Make every run wait inside its first batch until it is let go."""
-    return hold_at(Encoder, '_tokens')
+    """Make every run wait for its first windows until it is let go."""
+    return hold_at(Encoder, 'fill')
 
 
 @pytest.fixture

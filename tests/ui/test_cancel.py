@@ -20,7 +20,7 @@ STAGES = {
     'read': ('layers.read', 'PlaneSnapshot', 'read'),
     'text': ('engine.clip.text', 'TextTower', '_encode_tokens'),
     'write texts': ('engine.text_cache', 'TextCache', 'put'),
-    'windows': ('engine.encoder', 'Encoder', '_tokens'),
+    'windows': ('engine.encoder', 'Encoder', 'fill'),
     'refine': ('engine.affinities', 'Affinities', 'rows'),
     'write labels': ('engine.live', 'make_recipe'),
 }
@@ -197,7 +197,7 @@ def test_escape_from_a_slow_array(
     qtbot.waitUntil(
         lambda: (
             not any(
-                'napari-naclip' in thread.name
+                thread.name == 'napari-naclip run'
                 for thread in threading.enumerate()
             )
         ),

@@ -190,7 +190,7 @@ def test_errors_hold_no_image(qtbot, controller, monkeypatch) -> None:
 
 def fake_engine(monkeypatch, steps) -> None:
     """Let the engine yield other steps."""
-    monkeypatch.setattr('napari_naclip.engine.segment.iter_segment', steps)
+    monkeypatch.setattr('napari_naclip.engine.segment.iter_live', steps)
 
 
 def test_parts_are_joined_and_come_seldom(
@@ -198,14 +198,14 @@ def test_parts_are_joined_and_come_seldom(
 ) -> None:
     release = threading.Event()
 
-    def steps(image, classes, *, model, settings, region=None):
+    def steps(image, classes, *, model, settings, region=None, store):
         for top in range(96):
             yield Progress('windows', top + 1, 96)
             yield Partial(
                 Region(top, 0, top + 1, 128), np.full((1, 128), top, np.uint8)
             )
         assert release.wait(60)
-        return 'result'
+        return None, 'result'
 
     fake_engine(monkeypatch, steps)
     told = Told(controller)
@@ -230,10 +230,10 @@ def test_region_goes_to_the_engine(
     seen, reads = [], []
     region = Region(0, 0, 20, 30)
 
-    def steps(image, classes, *, model, settings, region):
+    def steps(image, classes, *, model, settings, region, store):
         seen.append((image.shape, region))
         yield Progress('windows', 1, 1)
-        return 'result'
+        return None, 'result'
 
     real = PlaneSnapshot.read
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_naclip.engine.encoder import Encoder
+from napari_naclip.io.kept_features import shared_store
 from napari_naclip.ui import messages
 
 
@@ -76,6 +77,7 @@ def test_failure_in_the_second_plane_keeps_the_first(
         first = len(calls) // 3
         viewer.layers.pop()
         calls.clear()
+        shared_store().clear()
         assert 'the disk is on fire' in run(widget)
     labels = viewer.layers[-1].data
     # The plane on the screen was the first.

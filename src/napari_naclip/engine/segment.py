@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.features import TokenStore
+    from napari_naclip.engine.live import LiveSegmentation
     from napari_naclip.engine.types import (
         Partial,
         Progress,
@@ -78,6 +79,33 @@ def segment(
     return run_to_end(steps, progress)
 
 
+def iter_live(
+    image: npt.ArrayLike,
+    classes: ClassList,
+    *,
+    model: Model,
+    settings: Settings,
+    region: Region | None = None,
+    store: TokenStore | None = None,
+) -> Generator[
+    Progress | Partial, None, tuple[LiveSegmentation, Segmentation]
+]:
+    """Yield like ``iter_segment``; return what answers again, and labels.
+
+    Parameters
+    ----------
+    store : TokenStore, optional
+        See ``Segmenter``.
+    """
+    check_threshold(classes, settings)
+    segmenter = Segmenter(model, settings, store)
+    # Texts first: their errors come before the picture is looked at.
+    yield from segmenter.embed(classes)
+    live = segmenter.open(image, region)
+    segmentation = yield from live.answer(classes)
+    return live, segmentation
+
+
 def iter_segment(
     image: npt.ArrayLike,
     classes: ClassList,
@@ -89,7 +117,9 @@ def iter_segment(
     """Yield progress and labels that come early; return the labels.
 
     See ``segment``. Each ``Partial`` holds rows of the region, in pixels of
-    the whole image: final ones, or, with a refinement, a preview of it.
+    the whole image: final ones, or, where refined or cleaned, a preview.
     """
-    segmenter = Segmenter(model, settings)
-    return (yield from segmenter.stream(image, classes, region))
+    _, segmentation = yield from iter_live(
+        image, classes, model=model, settings=settings, region=region
+    )
+    return segmentation

@@ -16,6 +16,7 @@ from napari_naclip.layers.sync import METADATA_KEY, apply_appearance, read_list
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from napari.layers import Labels
 
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
@@ -132,23 +133,56 @@ def restore(result: Result, checkpoint: Checkpoint) -> None:
     Where the person painted in the meantime, that stays; so do names and
     colors of classes that were there before.
     """
-    layer = result.labels
     result.checkpoint = None
-    if tuple(layer.data.shape) == checkpoint.before.shape:
-        for at in checkpoint.planes.values():
-            target, written = np.asarray(layer.data[at]), result.written[at]
-            touched, before = checkpoint.is_touched[at], checkpoint.before[at]
-            put(layer.data, at, before, touched & (target == written))
-            put(result.written, at, before, touched)
+    _put_back(result, checkpoint)
     result.rows = {
         value: row
         for value, row in result.rows.items()
         if value in checkpoint.values
     }
     apply_appearance(result, ())
+    _restore_recipe(result.labels, checkpoint)
+    result.labels.refresh(extent=False)
+
+
+def revert(result: Result) -> None:
+    """Bring back the labels from before the model's last change, once.
+
+    Where the person painted in the meantime, that stays; so do all rows.
+    Nothing happens where nothing is known of them.
+    """
+    previous, result.previous = result.previous, None
+    if previous is not None:
+        _put_back(result, previous)
+        _restore_recipe(result.labels, previous)
+        result.labels.refresh(extent=False)
+
+
+def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
+    """Make the first of two checkpoints in a row one of both."""
+    if not np.can_cast(later.before.dtype, earlier.before.dtype):
+        earlier.before = earlier.before.astype(later.before.dtype)
+    for key, at in later.planes.items():
+        first = later.is_touched[at] & ~earlier.is_touched[at]
+        put(earlier.before, at, later.before[at], first)
+        earlier.is_touched[at] |= first
+        earlier.planes.setdefault(key, at)
+
+
+def _put_back(result: Result, checkpoint: Checkpoint) -> None:
+    layer = result.labels
+    if tuple(layer.data.shape) != checkpoint.before.shape:
+        return
+    for at in checkpoint.planes.values():
+        target, written = np.asarray(layer.data[at]), result.written[at]
+        touched, before = checkpoint.is_touched[at], checkpoint.before[at]
+        put(layer.data, at, before, touched & (target == written))
+        put(result.written, at, before, touched)
+
+
+def _restore_recipe(layer: Labels, checkpoint: Checkpoint) -> None:
     own = checkpoint.metadata.get(METADATA_KEY, {})
     content = read_list(layer)
     if content is not None:
         own = {**own, 'list': content}
     layer.metadata = {**layer.metadata, METADATA_KEY: own}
-    layer.refresh(extent=False)

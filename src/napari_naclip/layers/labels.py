@@ -22,6 +22,7 @@ from napari_naclip.layers.checkpoint import (
     put,
     remember,
     restore,
+    revert,
 )
 from napari_naclip.layers.geometry import matching_transform
 from napari_naclip.layers.sync import (
@@ -65,6 +66,7 @@ __all__ = [
     'end_checkpoint',
     'has_edits',
     'restore',
+    'revert',
     'update_result',
     'write_region',
 ]
@@ -88,6 +90,8 @@ class Result:
         never wrote. Memory is only taken by the parts that are written to.
     checkpoint : Checkpoint or None
         Of the run that is writing.
+    previous : Checkpoint or None
+        What the last change of model labels overwrote; see ``revert``.
     """
 
     image: Image | None
@@ -95,6 +99,7 @@ class Result:
     rows: dict[int, LabelRow]
     written: npt.NDArray[Any] = field(repr=False)
     checkpoint: Checkpoint | None = field(default=None, repr=False)
+    previous: Checkpoint | None = field(default=None, repr=False)
 
 
 def accepts(result: Result, snapshot: PlaneSnapshot) -> bool:

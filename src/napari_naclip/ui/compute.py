@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,15 @@ class ComputeSlot:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._waiting = 0
         self._model: Model | None = None
         self._key: tuple[object, ...] | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a run waits: answers to small questions make way."""
+        return self._waiting > 0
 
     @property
     def is_taken(self) -> bool:
@@ -66,8 +74,24 @@ class ComputeSlot:
 
     def acquire(self) -> Generator[Progress, None, None]:
         """Yield progress until the slot is this run's."""
-        while not self._lock.acquire(timeout=_POLL_INTERVAL):
-            yield Progress('wait')
+        with self._counting:
+            self._waiting += 1
+        try:
+            while not self._lock.acquire(timeout=_POLL_INTERVAL):
+                yield Progress('wait')
+        finally:
+            with self._counting:
+                self._waiting -= 1
+
+    def try_acquire(self) -> bool:
+        """Wait shortly for the slot, behind all runs; return whether it came.
+
+        Call again where it did not.
+        """
+        if self.is_wanted:
+            time.sleep(_POLL_INTERVAL)
+            return False
+        return self._lock.acquire(timeout=_POLL_INTERVAL)
 
     def release(self) -> None:
         """Give the slot to the next run."""

@@ -57,6 +57,8 @@ class RunDirector(QObject):
     progressed : RunProgress
     loaded : ComputeChoice
         Where the model runs.
+    plane_written : RunRequest, Finished, Result
+        A plane or region is in the layer, to stay.
     written : Result
         The run wrote into it, and the table shows the list of the run.
     weights_missing : WeightsMissingError
@@ -67,6 +69,7 @@ class RunDirector(QObject):
 
     progressed = Signal(object)
     loaded = Signal(object)
+    plane_written = Signal(object, object, object)
     written = Signal(object)
     weights_missing = Signal(object)
     ended = Signal()
@@ -177,6 +180,8 @@ class RunDirector(QObject):
             self._write_error = error
             self._runs.cancel()
             return
+        if isinstance(item, Finished):
+            self.plane_written.emit(writer.request, item, writer.result)
         if self._list is not None and self._list.is_shown:
             self.written.emit(writer.result)
 

@@ -14,7 +14,6 @@ import functools
 import queue
 import threading
 import time
-import traceback
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,8 +22,10 @@ import numpy as np
 
 from napari_naclip.engine.errors import BlankImageError
 from napari_naclip.engine.types import Partial, Progress
+from napari_naclip.io.kept_features import shared_store
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
+from napari_naclip.ui.job_errors import forget_locals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_naclip.engine.device import ComputeChoice
+    from napari_naclip.engine.live import LiveSegmentation
     from napari_naclip.engine.models import Model
     from napari_naclip.engine.types import (
         ClassList,
@@ -123,10 +125,13 @@ class Finished:
     segmentation : Segmentation or None
         None where a plane of several is blank and was left out: stacks often
         begin and end with such planes.
+    live : LiveSegmentation or None
+        Answers later questions about the plane.
     """
 
     snapshot: PlaneSnapshot
     segmentation: Segmentation | None = field(repr=False)
+    live: LiveSegmentation | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +196,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
         loading = SLOT.load(request.model)
         model = yield from _load(loading, tell)
         yield Loaded(model.choice)
-        from napari_naclip.engine.segment import iter_segment
+        from napari_naclip.engine.segment import iter_live
 
         pixels: Any = None
         before: PlaneSnapshot | None = None
@@ -207,12 +212,13 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                     for _ in snapshot.find_limits():
                         yield tell(reading, job)
                     pixels, before = snapshot.read(), snapshot
-                steps = iter_segment(
+                steps = iter_live(
                     pixels,
                     request.classes,
                     model=model,
                     settings=snapshot.adapt(request.settings),
                     region=snapshot.engine_region,
+                    store=shared_store(),
                 )
                 try:
                     while True:
@@ -222,7 +228,9 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                         else:
                             yield tell(step, job)
                 except StopIteration as stop:
-                    yield Finished(snapshot, stop.value)
+                    live, segmentation = stop.value
+                    yield Finished(snapshot, segmentation, live)
+                    del live
                 except BlankImageError:
                     blank += 1
                     if blank == jobs:
@@ -368,19 +376,10 @@ def _produce(
             items.put((time.monotonic(), item))
     except Exception as error:  # noqa: BLE001 - a worker must never raise
         end = error
-        _forget_locals(error)
+        forget_locals(error)
     finally:
         steps.close()
     items.put((time.monotonic(), end))
-
-
-def _forget_locals(error: BaseException | None) -> None:
-    """Free what the frames of an error and of its causes hold."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
 
 
 _running: weakref.WeakSet[JobThread] = weakref.WeakSet()

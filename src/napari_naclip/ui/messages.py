@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_naclip.engine.recipe import package_versions
+from napari_naclip.ui.estimate import RunProgress
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.engine.store import Usage
-    from napari_naclip.engine.types import ClassList, Stage
-    from napari_naclip.ui.estimate import RunProgress
+    from napari_naclip.engine.types import ClassList, Progress, Stage
     from napari_naclip.ui.jobs import RunRequest
 
 NO_CLASSES: Final = 'Type classes, then press Run.'
@@ -33,6 +33,13 @@ DROPPED_LABELS: Final = (
 UNEXPECTED: Final = (
     'Something unexpected went wrong: {}. Run again; if it comes back, report '
     'it with the details below.'
+)
+LIVE_FAILED: Final = (
+    'The labels cannot follow: {}. Press Run; if it comes back, report it.'
+)
+REVERTED: Final = (
+    'The labels are as they were before the last change. What the panel '
+    'shows counts again from its next change on.'
 )
 BUSY: Final = (
     'Another panel is writing to these labels. Wait until it has finished, or '
@@ -91,6 +98,14 @@ def describe_progress(progress: RunProgress) -> str:
     elif progress.stage_left is not None:
         text += f', {describe_time(progress.stage_left)} for this step'
     return text
+
+
+def describe_update(progress: Progress) -> str:
+    """Return how far labels are that follow a change."""
+    text = describe_progress(
+        RunProgress(progress.stage, progress.done, progress.total)
+    )
+    return f'Updating the labels. {text}'
 
 
 def describe_time(seconds: float) -> str:

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from napari_naclip.ui import messages
 
 if TYPE_CHECKING:
-    from napari_naclip.engine.types import Stage
+    from napari_naclip.engine.types import Progress, Stage
     from napari_naclip.ui.estimate import RunProgress
 
 #: Seconds between two announcements: a screen reader reads each to its end.
@@ -120,6 +120,10 @@ class RunPanel(QWidget):
         if stage != self._stage or now - self._announced >= _ANNOUNCE_INTERVAL:
             self._stage = stage
             self._announce(text)
+
+    def show_update(self, progress: Progress) -> None:
+        """Show how far labels are that follow a change."""
+        self.status.setText(messages.describe_update(progress))
 
     def show_cancelling(self) -> None:
         """Show that the run was asked to stop."""

@@ -11,6 +11,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_naclip.ui.kept_live import LiveBook
 from napari_naclip.ui.results import ResultBook
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Session:
     Attributes
     ----------
     results : ResultBook
+    lives : LiveBook
+        Planes that can answer without a new run.
     classes : ListState or None
         None until a panel was closed.
     choices : dict
@@ -36,6 +39,7 @@ class Session:
     """
 
     results: ResultBook
+    lives: LiveBook
     classes: ListState | None = None
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_pinned: bool = False
@@ -71,7 +75,7 @@ class Sessions:
         """
         viewer = getattr(viewer, '__wrapped__', viewer)
         if viewer not in self._sessions:
-            self._sessions[viewer] = Session(ResultBook())
+            self._sessions[viewer] = Session(ResultBook(), LiveBook(viewer))
         return self._sessions[viewer]
 
 

@@ -16,6 +16,7 @@ from napari_naclip.ui.director import RunDirector
 from napari_naclip.ui.image_panel import ImagePanel
 from napari_naclip.ui.kept_panel import KeptPanel
 from napari_naclip.ui.list_sync import ListSync
+from napari_naclip.ui.live import LiveUpdater
 from napari_naclip.ui.model_panel import ModelPanel
 from napari_naclip.ui.offer import WeightsOffer
 from napari_naclip.ui.options import Options
@@ -77,6 +78,16 @@ class SegmentationWidget(QWidget):
         self.panel = RunPanel()
         results = self._session.results
         self._runs = RunDirector(napari_viewer, results, self.panel, self)
+        self._live = LiveUpdater(
+            napari_viewer,
+            self._session,
+            image=self.image,
+            classes=self.classes,
+            options=self.options,
+            panel=self.panel,
+            runs=self._runs,
+            parent=self,
+        )
         self._requests = RequestMaker(
             napari_viewer,
             results,
@@ -154,6 +165,10 @@ class SegmentationWidget(QWidget):
             self.options.changed,
         ):
             changed.connect(self._on_choice)
+        self.classes.locks_changed.connect(self._live.look)
+        self.options.sharpness.valueChanged.connect(
+            self.classes.controls.show_sharpness
+        )
         self.image.changed.connect(self._on_image_choice)
         self.classes.state_changed.connect(self._on_list_changed)
         self.panel.add_shortcuts(self)
@@ -214,6 +229,7 @@ class SegmentationWidget(QWidget):
         )
         self._sync.image_meant.connect(self._on_image_meant)
         self._sync.look_at(self.image.image)
+        self._live.open(self._sync)
         self.image.chooser.open()
         for event, slot in self._viewer_events():
             event.connect(slot)
@@ -234,6 +250,7 @@ class SegmentationWidget(QWidget):
             return
         self._keep_state()
         self._runs.abandon()
+        self._live.close()
         self._preview_timer.stop()
         self._sync.close()
         self._sync.deleteLater()
@@ -246,6 +263,7 @@ class SegmentationWidget(QWidget):
 
     def _on_choice(self, _event: object = None) -> None:
         self._preview_timer.start()
+        self._live.look()
 
     def _on_camera(self, _event: object = None) -> None:
         # Nothing else that a run looks at depends on the view.
@@ -302,6 +320,7 @@ class SegmentationWidget(QWidget):
                 self._sync.look()
             request = self._requests.make(may_download=may_download)
             self._runs.start(request, RunList(self.classes))
+            self._live.make_way(request)
         except NaclipError as error:
             self.panel.show_refusal(str(error))
 
@@ -310,6 +329,7 @@ class SegmentationWidget(QWidget):
     def _on_written(self, result: Result) -> None:
         if self._sync is not None:
             self._sync.follow(result)
+            self._live.look()
 
     def _on_ended(self) -> None:
         # What was told before is no reason to scroll away.
@@ -317,5 +337,5 @@ class SegmentationWidget(QWidget):
             self._page.bring_into_sight(self.panel.notices)
         self.model.refresh()
         self.kept.refresh()
-        self._preview_timer.start()
+        self._on_choice()
         self.run_finished.emit()

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers.checkpoint import absorb
 from napari_naclip.layers.sync import (
     apply_appearance,
     store_list,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from napari_naclip.layers.checkpoint import Checkpoint
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
     from napari_naclip.ui.jobs import Finished, Part, RunRequest
@@ -31,8 +33,32 @@ if TYPE_CHECKING:
     from napari_naclip.ui.run_list import RunList
 
 
+#: Pixels of layers of which what several planes were is kept for Revert.
+_MOST_PREVIOUS = 2**27
+
+
 class Dropped(NaclipError):
     """A result that has no place any more; says why."""
+
+
+def count_labels(
+    snapshot: PlaneSnapshot,
+    labels: npt.NDArray[np.unsignedinteger],
+    least: int = 0,
+) -> npt.NDArray[np.int64]:
+    """Return the pixels that a snapshot has of each label value.
+
+    Parameters
+    ----------
+    snapshot : PlaneSnapshot
+    labels : (rows, columns) array
+    least : int
+        How many values to count at least.
+    """
+    mask = snapshot.mask
+    if mask is not None and mask.shape == labels.shape:
+        labels = labels[mask]
+    return np.bincount(labels.ravel(), minlength=least)
 
 
 class RunWriter:
@@ -65,6 +91,7 @@ class RunWriter:
         self._request = request
         self._list = own_list
         self._blank = 0
+        self._previous: Checkpoint | None = None
         self._was_empty: dict[int, bool] = {}
         self._is_new = request.target is None
         self._is_image_stale = False
@@ -77,6 +104,11 @@ class RunWriter:
                 raise Dropped(messages.BUSY)
             label_layers.checkpoint(self.result)
         request.image.events.data.connect(self._on_image_replaced)
+
+    @property
+    def request(self) -> RunRequest:
+        """What is written."""
+        return self._request
 
     @property
     def image(self) -> Image:
@@ -143,6 +175,7 @@ class RunWriter:
         self._notices.update(dict.fromkeys(segmentation.notices))
         if snapshot.left_out:
             self._notices[messages.describe_left_out(snapshot.left_out)] = None
+        self._keep_previous(result)
         # From here on Cancel takes back only what follows.
         label_layers.checkpoint(result)
         self._is_new = False
@@ -186,6 +219,18 @@ class RunWriter:
             label_layers.restore(result, result.checkpoint)
         label_layers.end_checkpoint(result)
 
+    def _keep_previous(self, result: Result) -> None:
+        """Remember what this run overwrote, for Revert."""
+        done = result.checkpoint
+        if self._request.target is None or done is None or not done.planes:
+            return
+        if self._previous is None:
+            self._previous = result.previous = done
+        elif self._previous.before.size <= _MOST_PREVIOUS:
+            absorb(self._previous, done)
+        else:
+            result.previous = None
+
     def _ready(self, snapshot: PlaneSnapshot) -> Result:
         """Return the result to write to; a new one at first."""
         layers, request = self._viewer.layers, self._request
@@ -226,10 +271,7 @@ class RunWriter:
         snapshot: PlaneSnapshot,
         labels: npt.NDArray[np.unsignedinteger],
     ) -> None:
-        mask = snapshot.mask
-        if mask is not None and mask.shape == labels.shape:
-            labels = labels[mask]
-        counts = np.bincount(labels.ravel(), minlength=len(self._counts))
+        counts = count_labels(snapshot, labels, len(self._counts))
         counts[: len(self._counts)] += self._counts
         self._counts = counts
 

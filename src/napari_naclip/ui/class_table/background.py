@@ -13,7 +13,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_naclip.engine.class_state import MAX_MARGIN, ListState
+from napari_naclip.engine.types import Settings, threshold_from_margin
+from napari_naclip.ui.class_table import messages
 from napari_naclip.ui.forms import keep_wheel_away
+from napari_naclip.ui.number_slider import NumberSlider
+
+#: Margins beyond it are typed: CLIP's are far smaller.
+_SLIDER_END = 0.1
 
 
 class BackgroundControls(QWidget):
@@ -32,6 +38,8 @@ class BackgroundControls(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._state = ListState()
+        self._sharpness = Settings().logit_scale
         self.background = QCheckBox('Background')
         self.background.setToolTip(
             'A row for everything else (label 0). Its prompts say what that '
@@ -50,6 +58,14 @@ class BackgroundControls(QWidget):
             'background. 0: none. Needs the background row.'
         )
         keep_wheel_away(self.margin)
+        self.slider = NumberSlider(
+            self.margin,
+            'Certainty, as a slider',
+            maximum=_SLIDER_END,
+            step=0.001,
+        )
+        self._meaning = QLabel()
+        self._meaning.setWordWrap(True)
         label = QLabel('Certainty')
         label.setBuddy(self.margin)
         row = QHBoxLayout()
@@ -59,6 +75,8 @@ class BackgroundControls(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.background)
         layout.addLayout(row)
+        layout.addWidget(self.slider)
+        layout.addWidget(self._meaning)
         self.background.toggled.connect(self.background_chosen)
         self.margin.valueChanged.connect(self.margin_chosen)
         self.show_state(ListState())
@@ -71,3 +89,21 @@ class BackgroundControls(QWidget):
             if self.margin.value() != round(state.margin, 3):
                 self.margin.setValue(state.margin)
         self.margin.setEnabled(state.has_background)
+        self.slider.follow()
+        self._state = state
+        self._show_meaning()
+
+    def show_sharpness(self, sharpness: float) -> None:
+        """Show what the certainty means with another sharpness."""
+        self._sharpness = sharpness
+        self._show_meaning()
+
+    def _show_meaning(self) -> None:
+        text, state = '', self._state
+        if state.margin and state.has_background:
+            queries = sum(len(row.prompts) for row in state.rows if row.is_on)
+            text = messages.describe_certainty(
+                threshold_from_margin(state.margin, queries, self._sharpness)
+            )
+        self._meaning.setText(text)
+        self._meaning.setVisible(bool(text))

@@ -19,6 +19,11 @@ VALUES_CHANGED: Final = (
 )
 
 
+def describe_certainty(threshold: float) -> str:
+    """Return what a certainty means as a probability, 0 to 1."""
+    return f'Below a probability of {threshold:.3g}: background'
+
+
 def describe_preset(preset: Preset, margin: float | None = None) -> str:
     """Return what a person should know after choosing a list.
 

@@ -57,6 +57,7 @@ class ClassPanel(QWidget):
     entry : EntryBox
     table : ClassTableView
     actions_row : ListActions
+    controls : BackgroundControls
     background, margin : QCheckBox, QDoubleSpinBox
     status : QLabel
         What went wrong, or should be known.
@@ -90,17 +91,17 @@ class ClassPanel(QWidget):
         self.add.setToolTip('Add what stands in the box (Enter).')
         self.table = ClassTableView(self._model)
         self.actions_row = ListActions(self._history.stack)
-        self._controls = BackgroundControls()
-        self.background = self._controls.background
-        self.margin = self._controls.margin
+        self.controls = BackgroundControls()
+        self.background = self.controls.background
+        self.margin = self.controls.margin
         self.status = _make_status()
         self._lay_out()
 
         self.entry.submitted.connect(self._on_submitted)
         self.add.clicked.connect(self.entry.submit)
         self.table.refused.connect(self._say)
-        self._controls.background_chosen.connect(self._on_background_chosen)
-        self._controls.margin_chosen.connect(self._history.set_margin)
+        self.controls.background_chosen.connect(self._on_background_chosen)
+        self.controls.margin_chosen.connect(self._history.set_margin)
         self.actions_row.preset_chosen.connect(self._on_preset_chosen)
         self.actions_row.import_chosen.connect(self._on_import_chosen)
         self.actions_row.export_chosen.connect(self._on_export_chosen)
@@ -131,7 +132,7 @@ class ClassPanel(QWidget):
         layout.addWidget(table_label)
         layout.addWidget(self.table, stretch=1)
         layout.addWidget(self.actions_row)
-        layout.addWidget(self._controls)
+        layout.addWidget(self.controls)
 
     def class_list(self) -> ClassList:
         """Return the classes that are on, for a run.
@@ -293,7 +294,7 @@ class ClassPanel(QWidget):
             )
         except InputError as error:
             self._say(str(error))
-            self._controls.show_state(self._history.state)
+            self.controls.show_state(self._history.state)
 
     def _on_preset_chosen(self, key: str, is_replacing: bool) -> None:
         preset = load_preset(key)
@@ -361,7 +362,7 @@ class ClassPanel(QWidget):
     def _on_changed(self, before: ListState, state: ListState) -> None:
         # What was told was of the list as it was.
         self._say('')
-        self._controls.show_state(state)
+        self.controls.show_state(state)
         if _result_of(before) != _result_of(state):
             self.changed.emit()
         if not self._is_from_layer and _looks_of(before) != _looks_of(state):

@@ -1,0 +1,408 @@
+"""Labels that follow the class list and the settings without a new run.
+
+Runs on the GUI thread: sees what has changed, wishes for it in the thread
+that answers (``live_thread``), and writes what comes into the layer, where
+nobody has edited. A plane that is not displayed waits until it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Final
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_naclip.engine.errors import NaclipError
+from napari_naclip.engine.types import Partial, Progress, Segmentation
+from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers.areas import shown_plane
+from napari_naclip.layers.read import take_snapshots
+from napari_naclip.layers.sync import apply_appearance, store_recipe
+from napari_naclip.ui import messages
+from napari_naclip.ui.kept_live import KeptLive, Shown, keep_model
+from napari_naclip.ui.live_thread import Question, Told, Wish
+from napari_naclip.ui.messenger import find_messenger
+from napari_naclip.ui.preferences import read_preferences
+from napari_naclip.ui.steps import ChangeSteps
+from napari_naclip.ui.writing import count_labels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+
+    from napari_naclip.engine.types import Region, Settings
+    from napari_naclip.layers.labels import Result
+    from napari_naclip.ui.class_table.panel import ClassPanel
+    from napari_naclip.ui.director import RunDirector
+    from napari_naclip.ui.image_panel import ImagePanel
+    from napari_naclip.ui.jobs import Finished, RunRequest
+    from napari_naclip.ui.list_sync import ListSync
+    from napari_naclip.ui.options import Options
+    from napari_naclip.ui.run_panel import RunPanel
+    from napari_naclip.ui.sessions import Session
+
+#: Milliseconds between a change and its wish: more may come at once.
+_DELAY: Final = 30
+
+
+_logger = logging.getLogger(__name__)
+
+
+class LiveUpdater(QObject):
+    """Keeps the displayed plane's labels up to date for one panel.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    session : Session
+    image, classes, options, panel : QWidget
+    runs : RunDirector
+        While it runs nothing is answered.
+    parent : QObject
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        session: Session,
+        *,
+        image: ImagePanel,
+        classes: ClassPanel,
+        options: Options,
+        panel: RunPanel,
+        runs: RunDirector,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._session = session
+        self._image = image
+        self._classes = classes
+        self._options = options
+        self._panel = panel
+        self._runs = runs
+        self._sync: ListSync | None = None
+        self._wish: Wish | None = None
+        self._was_cancelled = False
+        # Of the panel, for the thread, which must not hold the panel itself.
+        self._token = object()
+        self._steps = ChangeSteps()
+        self._notices: tuple[str, ...] = ()
+        self._counts: npt.NDArray[np.int64] | None = None
+        self._kept_pixels = 0
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_DELAY)
+        self._timer.timeout.connect(self._look)
+        runs.plane_written.connect(self._on_plane_written)
+        panel.cancel.clicked.connect(self._on_cancel)
+        options.revert.clicked.connect(self._on_revert)
+
+    def open(self, sync: ListSync) -> None:
+        """Begin to listen.
+
+        Parameters
+        ----------
+        sync : ListSync
+            Knows whose list the class table shows.
+        """
+        self._sync = sync
+        find_messenger().told.connect(self._on_told)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it listens."""
+        return self._sync is not None
+
+    def close(self) -> None:
+        """Stop listening, for a dock that was closed."""
+        if self._sync is not None:
+            self._sync = None
+            self._stop()
+            self._timer.stop()
+            find_messenger().told.disconnect(self._on_told)
+
+    def look(self) -> None:
+        """Look soon whether labels are to change."""
+        # Not begun anew: it must come while a slider moves, too.
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def make_way(self, request: RunRequest) -> None:
+        """Stop what is under way for a run that starts."""
+        self._stop()
+        keep_model(request.model)
+        self._options.revert.setEnabled(False)
+
+    # What is wanted.
+
+    def _find(self) -> tuple[Result | None, tuple[KeptLive, ...]]:
+        """Return the result whose list the table shows, and what answers."""
+        result = None if self._sync is None else self._sync.result
+        image = self._image.image
+        if result is None or image is None or result.image != image:
+            return None, ()
+        plane = shown_plane(result.labels, self._viewer)
+        if plane is None:
+            return result, ()
+        kept = tuple(
+            each
+            for each in self._session.lives.find(result, plane)
+            if self._may_lead(each)
+        )
+        if kept and result is not self._session.results.find_target(
+            self._viewer, image, kept[0].snapshot, self._classes.rows()
+        ):
+            return result, ()
+        return result, kept
+
+    def _may_lead(self, kept: KeptLive) -> bool:
+        owner = kept.owner()
+        return owner is None or owner is self or not owner.is_open
+
+    def _look(self) -> None:
+        if self._runs.is_running:
+            return
+        result, kept = self._find()
+        self._show_revert(result)
+        if self._was_cancelled:
+            self._was_cancelled = False
+            self._accept(kept)
+        if not kept or not self._options.is_live:
+            self._stop()
+            return
+        try:
+            questions = self._ask(kept)
+        except NaclipError:
+            # No class is on; the next change may bring one.
+            self._stop()
+            return
+        if not questions:
+            self._stop()
+        elif self._wish is None or not _is_same(
+            self._wish.questions, questions
+        ):
+            self._wish = Wish(
+                self._token,
+                questions,
+                reserved_cores=read_preferences().reserved_cores,
+            )
+            self._counts, self._kept_pixels = None, 0
+            self._steps.begin(
+                kept[0].result,
+                is_held=self._options.is_dragging
+                or self._classes.controls.slider.isSliderDown(),
+            )
+            find_messenger().answers.submit(self._wish)
+
+    def _ask(self, kept: tuple[KeptLive, ...]) -> tuple[Question, ...]:
+        questions = tuple(
+            Question(each, self._wanted(each), self._first(each))
+            for each in kept
+        )
+        return tuple(
+            each for each in questions if each.kept.shown != each.wanted
+        )
+
+    def _wanted(self, kept: KeptLive) -> Shown:
+        """Return what a plane's labels should be."""
+        classes = self._classes.class_list()
+        settings: Settings = dataclasses.replace(
+            kept.settings, **self._options.settings_part()
+        )
+        return Shown(
+            classes,
+            dataclasses.replace(
+                settings, threshold=self._classes.threshold(classes, settings)
+            ),
+            self._classes.locked_values(),
+        )
+
+    def _first(self, kept: KeptLive) -> Region | None:
+        """Return what the canvas shows, in pixels of what is read."""
+        own = kept.snapshot
+        if own.is_cut:
+            return None
+        try:
+            (seen,) = take_snapshots(
+                kept.request.image,
+                self._viewer,
+                kept.request.settings,
+                scope='visible',
+                has_masks=False,
+            )
+        except NaclipError:
+            return None
+        if (seen.level, seen.is_transposed) != (own.level, own.is_transposed):
+            return None
+        return seen.region
+
+    def _stop(self) -> None:
+        wish, self._wish = self._wish, None
+        if wish is not None:
+            find_messenger().answers.stop(wish)
+
+    # What comes.
+
+    def _on_told(self, told: Told) -> None:
+        wish = told.wish
+        if wish.owner is not self._token or wish.is_stopped.is_set():
+            return
+        # A wish that was replaced may still show parts; a newer one follows.
+        is_last = wish is self._wish
+        match told.what:
+            case None:
+                if is_last:
+                    self._end(wish)
+            case Exception():
+                if is_last:
+                    self._fail(wish, told.what)
+            case Progress():
+                if is_last:
+                    self._panel.show_update(told.what)
+            case _:
+                self._take(told, is_last=is_last)
+
+    def _take(self, told: Told, *, is_last: bool) -> None:
+        question, made = told.question, told.what
+        if question is None or not isinstance(made, Partial | Segmentation):
+            return
+        kept = question.kept
+        if not self._has_place(kept):
+            self._stop()
+            return
+        try:
+            count = self._write(
+                question,
+                made,
+                made.region if isinstance(made, Partial) else None,
+            )
+        except NaclipError as error:
+            self._fail(told.wish, error)
+            return
+        if not (isinstance(made, Segmentation) and is_last):
+            kept.shown = None
+        else:
+            kept.shown = question.wanted
+            store_recipe(
+                kept.result.labels,
+                {**made.recipe, 'picture': kept.snapshot.describe()},
+            )
+            self._count(kept, made, count)
+
+    def _has_place(self, kept: KeptLive) -> bool:
+        result, layers = kept.result, self._viewer.layers
+        return (
+            result.labels in layers
+            and result.image in layers
+            and result.checkpoint is None
+            and label_layers.accepts(result, kept.snapshot)
+            and kept in self._session.lives.find(result, kept.snapshot.index)
+        )
+
+    def _write(
+        self,
+        question: Question,
+        made: Partial | Segmentation,
+        region: Region | None,
+    ) -> int:
+        kept, wanted = question.kept, question.wanted
+        result = kept.result
+        known = result.rows
+        apply_appearance(
+            result,
+            [r for r in wanted.classes.rows if r.value not in known],
+        )
+        with self._steps.writing(result):
+            count = label_layers.write_region(
+                result,
+                kept.snapshot,
+                made.labels,
+                region,
+                locked=wanted.locked,
+            )
+        self._show_revert(result)
+        return count
+
+    def _count(
+        self, kept: KeptLive, made: Segmentation, kept_pixels: int
+    ) -> None:
+        least = 0 if self._counts is None else len(self._counts)
+        counts = count_labels(kept.snapshot, made.labels, least)
+        if self._counts is not None:
+            counts[:least] += self._counts
+        self._counts = counts
+        self._kept_pixels += kept_pixels
+        self._notices = made.notices
+
+    def _end(self, wish: Wish) -> None:
+        self._wish = None
+        if self._counts is not None:
+            wanted = wish.questions[0].wanted
+            self._panel.show_rest(
+                messages.describe_result(
+                    wanted.classes,
+                    self._counts,
+                    self._kept_pixels,
+                    wanted.locked,
+                ),
+                self._notices,
+            )
+
+    def _fail(self, wish: Wish, error: Exception) -> None:
+        """Tell why labels do not follow; they do again after a new run."""
+        self._stop()
+        for question in wish.questions:
+            # Not again at every change.
+            question.kept.shown = question.wanted
+        text = str(error)
+        if not isinstance(error, NaclipError):
+            _logger.error('no live answer', exc_info=error)
+            text = messages.LIVE_FAILED.format(error)
+        self._panel.show_rest(messages.shorten_home(text))
+
+    # Runs, and back.
+
+    def _on_plane_written(
+        self, request: RunRequest, finished: Finished, result: Result
+    ) -> None:
+        self._session.lives.add(
+            request, finished, result, self._classes.locked_values(), self
+        )
+        self._steps.forget()
+
+    def _on_cancel(self) -> None:
+        self._was_cancelled = True
+
+    def _accept(self, kept: tuple[KeptLive, ...]) -> None:
+        """Leave labels as they are: only the next change counts."""
+        with contextlib.suppress(NaclipError):
+            for each in kept:
+                each.shown = self._wanted(each)
+
+    def _show_revert(self, result: Result | None) -> None:
+        self._options.revert.setEnabled(
+            result is not None
+            and result.previous is not None
+            and not self._runs.is_running
+        )
+
+    def _on_revert(self) -> None:
+        result, kept = self._find()
+        if result is None or self._runs.is_running:
+            return
+        self._stop()
+        label_layers.revert(result)
+        self._steps.forget()
+        self._accept(kept)
+        self._show_revert(result)
+        self._panel.show_rest(messages.REVERTED)
+
+
+def _is_same(one: tuple[Question, ...], other: tuple[Question, ...]) -> bool:
+    return [(each.kept, each.wanted) for each in one] == [
+        (each.kept, each.wanted) for each in other
+    ]

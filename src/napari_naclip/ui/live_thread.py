@@ -1,0 +1,282 @@
+"""The thread that answers live wishes: one for the process, without Qt.
+
+Each panel has one wish at a time; a newer one takes its place. Runs go
+first: an answer under way makes room for one and starts again afterwards.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_naclip.engine.types import Partial, Progress
+from napari_naclip.ui.compute import SLOT, threads_left_for_window
+from napari_naclip.ui.job_errors import forget_locals
+from napari_naclip.ui.jobs import Part
+from napari_naclip.ui.parts import merge_partials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from napari_naclip.engine.types import Region, Segmentation
+    from napari_naclip.ui.kept_live import KeptLive, Shown
+
+#: Seconds between two deliveries of parts: drawing labels takes longer.
+_PART_INTERVAL = 0.25
+#: Seconds after which it is told how far an answer is, and how often.
+_QUIET = 0.5
+_REPORT_INTERVAL = 0.1
+#: Seconds that a wish gets to show a first part before a newer one ends it:
+#: while a slider moves something must be seen.
+_PATIENCE = 0.3
+#: Seconds that the thread gets when the program ends.
+_EXIT_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask of one plane or region.
+
+    Attributes
+    ----------
+    kept : KeptLive
+    wanted : Shown
+    first : Region or None
+        What the person looks at, in pixels of what the snapshot reads.
+    """
+
+    kept: KeptLive
+    wanted: Shown
+    first: Region | None
+
+
+@dataclass(slots=True, eq=False)
+class Wish:
+    """What a panel wants to be shown.
+
+    Attributes
+    ----------
+    owner : object
+        The panel: of each only the last wish is fulfilled.
+    questions : tuple of Question
+    reserved_cores : int
+        Processor cores that are left to the window.
+    is_stopped : threading.Event
+        Nobody wants it any more.
+    is_replaced : threading.Event
+        A newer one waits.
+    """
+
+    owner: object
+    questions: tuple[Question, ...]
+    reserved_cores: int = 1
+    is_stopped: threading.Event = field(default_factory=threading.Event)
+    is_replaced: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something about a wish: a part, an answer, progress, an error, the end.
+
+    Attributes
+    ----------
+    wish : Wish
+    question : Question or None
+        Which of them it is about.
+    what : Partial, Segmentation, Progress, Exception or None
+        None: the wish is fulfilled.
+    """
+
+    wish: Wish
+    question: Question | None
+    what: Partial | Segmentation | Progress | Exception | None
+
+
+class _MakeWay(Exception):
+    """A run wants the compute slot."""
+
+
+class LiveThread:
+    """Fulfills wishes, one after the other.
+
+    Parameters
+    ----------
+    tell : callable
+        Gets each ``Told``, in the thread.
+    """
+
+    def __init__(self, tell: Callable[[Told], object]) -> None:
+        self._tell = tell
+        self._changed = threading.Condition()
+        self._waiting: dict[int, Wish] = {}
+        self._current: Wish | None = None
+        self._is_closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, wish: Wish) -> None:
+        """Put a wish in the place of its owner's last one."""
+        with self._changed:
+            if self._current is not None and (
+                self._current.owner is wish.owner
+            ):
+                self._current.is_replaced.set()
+            self._waiting[id(wish.owner)] = wish
+            self._changed.notify_all()
+            if self._thread is None:
+                # Daemon: what never returns must not keep the program.
+                self._thread = threading.Thread(
+                    target=self._work, name='napari-naclip live', daemon=True
+                )
+                self._thread.start()
+
+    def stop(self, wish: Wish) -> None:
+        """Give up a wish, whether it waits or is under way."""
+        with self._changed:
+            wish.is_stopped.set()
+            if self._waiting.get(id(wish.owner)) is wish:
+                del self._waiting[id(wish.owner)]
+
+    def close(self) -> None:
+        """End the thread, at its next step."""
+        with self._changed:
+            self._is_closed = True
+            self._waiting.clear()
+            if self._current is not None:
+                self._current.is_stopped.set()
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join(_EXIT_TIMEOUT)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._current = None
+                while not (self._waiting or self._is_closed):
+                    self._changed.wait()
+                if self._is_closed:
+                    return
+                wish = self._waiting.pop(next(iter(self._waiting)))
+                self._current = wish
+            try:
+                self._fulfill(wish)
+            except Exception as error:  # noqa: BLE001 - it goes on for others
+                forget_locals(error)
+                self._say(wish, None, error)
+            # Nothing is held while there is nothing to do.
+            del wish
+
+    def _say(
+        self,
+        wish: Wish,
+        question: Question | None,
+        what: Partial | Segmentation | Progress | Exception | None,
+    ) -> None:
+        if not wish.is_stopped.is_set():
+            self._tell(Told(wish, question, what))
+
+    def _fulfill(self, wish: Wish) -> None:
+        done = 0
+        while not wish.is_stopped.is_set():
+            if not SLOT.try_acquire():
+                if wish.is_replaced.is_set():
+                    return
+                continue
+            try:
+                with threads_left_for_window(wish.reserved_cores):
+                    for question in wish.questions[done:]:
+                        if not self._answer(wish, question):
+                            return
+                        done += 1
+            except _MakeWay:
+                continue
+            finally:
+                SLOT.release()
+            self._say(wish, None, None)
+            return
+
+    def _answer(self, wish: Wish, question: Question) -> bool:
+        """Answer a question; return whether it was not given up."""
+        wanted, kept = question.wanted, question.kept
+        settings = wanted.settings
+        is_final = not (settings.min_object or settings.max_hole)
+        steps = kept.live.answer(
+            wanted.classes,
+            settings,
+            first=question.first,
+            previews=settings.refine == 'fine',
+        )
+        try:
+            segmentation = _take_all(
+                steps, _Reporter(self._say, wish, question), is_final
+            )
+        finally:
+            steps.close()
+        if segmentation is None:
+            return False
+        self._say(wish, question, segmentation)
+        return True
+
+
+class _Reporter:
+    """Tells of an answer under way, not too often; says when to end it."""
+
+    def __init__(
+        self,
+        say: Callable[[Wish, Question, Partial | Progress], None],
+        wish: Wish,
+        question: Question,
+    ) -> None:
+        self._say = say
+        self._wish = wish
+        self._question = question
+        self._start = time.monotonic()
+        self._told_parts = self._told_progress = 0.0
+        self._parts: list[Part] = []
+
+    def must_end(self) -> bool:
+        """Return whether nobody waits for the rest."""
+        if self._wish.is_stopped.is_set():
+            return True
+        if SLOT.is_wanted:
+            raise _MakeWay
+        return self._wish.is_replaced.is_set() and (
+            self._told_parts > 0 or time.monotonic() - self._start > _PATIENCE
+        )
+
+    def take(self, step: Partial | Progress) -> None:
+        """Tell of a step, or wait until there are more."""
+        now = time.monotonic()
+        if isinstance(step, Progress):
+            if (
+                now - self._start > _QUIET
+                and now - self._told_progress > _REPORT_INTERVAL
+            ):
+                self._told_progress = now
+                self._say(self._wish, self._question, step)
+            return
+        self._parts.append(Part(self._question.kept.snapshot, step))
+        if now - self._told_parts > _PART_INTERVAL:
+            self._told_parts = now
+            for part in merge_partials(self._parts):
+                self._say(self._wish, self._question, part.partial)
+            self._parts.clear()
+
+
+def _take_all(
+    steps: Generator[Progress | Partial, None, Segmentation],
+    reporter: _Reporter,
+    has_parts: bool,
+) -> Segmentation | None:
+    """Return what an answer returns; None if it was given up."""
+    try:
+        while not reporter.must_end():
+            step = next(steps)
+            if has_parts or isinstance(step, Progress):
+                reporter.take(step)
+    except StopIteration as stop:
+        segmentation: Segmentation = stop.value
+        return segmentation
+    return None

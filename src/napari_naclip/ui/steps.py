@@ -1,0 +1,75 @@
+"""Which changes of model labels are one step of Revert."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from napari_naclip.layers import labels as label_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_naclip.layers.checkpoint import Checkpoint
+    from napari_naclip.layers.labels import Result
+
+#: Seconds without a change that separate two steps.
+_GAP: Final = 1.0
+
+
+class ChangeSteps:
+    """Remembers what the changes of one panel overwrite.
+
+    Changes that come soon one after the other, or while a slider is held,
+    are one step.
+    """
+
+    def __init__(self) -> None:
+        self._step: Checkpoint | None = None
+        self._result: Result | None = None
+        self._changed_at = -_GAP
+
+    def begin(self, result: Result, *, is_held: bool) -> None:
+        """Note that something has changed.
+
+        Parameters
+        ----------
+        result : Result
+            Whose labels will.
+        is_held : bool
+            Whether the person still holds a slider.
+        """
+        now = time.monotonic()
+        is_soon = is_held or now - self._changed_at < _GAP
+        self._changed_at = now
+        if not (
+            is_soon
+            and result is self._result
+            and self._step is result.previous
+        ):
+            self.forget()
+
+    def forget(self) -> None:
+        """Begin another step with the next change."""
+        self._step = self._result = None
+
+    @contextmanager
+    def writing(self, result: Result) -> Iterator[None]:
+        """Return a context in which what is overwritten is remembered.
+
+        Raises
+        ------
+        OutOfMemoryError
+            If there is no room for it.
+        """
+        if self._step is None or self._result is not result:
+            self._result = result
+            self._step = label_layers.checkpoint(result)
+        result.checkpoint = self._step
+        try:
+            yield
+        finally:
+            result.checkpoint = None
+            if self._step.planes:
+                result.previous = self._step
