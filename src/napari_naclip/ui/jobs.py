@@ -231,6 +231,9 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                     live, segmentation = stop.value
                     yield Finished(snapshot, segmentation, live)
                     del live
+                    if jobs > 1:
+                        # What is done need not be done again after a crash.
+                        shared_store().flush()
                 except BlankImageError:
                     blank += 1
                     if blank == jobs:

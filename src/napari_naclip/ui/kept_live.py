@@ -11,6 +11,9 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari_naclip.engine.errors import NaclipError
+from napari_naclip.layers.read import take_snapshots
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_naclip.engine.live import LiveSegmentation
-    from napari_naclip.engine.types import ClassList, Settings
+    from napari_naclip.engine.types import ClassList, Region, Settings
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
     from napari_naclip.ui.compute import ModelRequest
@@ -175,3 +178,26 @@ def keep_model(model: ModelRequest) -> None:
     """Drop what would keep other models loaded, in all viewers."""
     for book in list(_BOOKS):
         book.keep_model(model)
+
+
+def visible_part(kept: KeptLive, viewer: ViewerModel) -> Region | None:
+    """Return what the canvas shows of a plane, in pixels of what is read.
+
+    None where that is not to be told.
+    """
+    own = kept.snapshot
+    if own.is_cut:
+        return None
+    try:
+        (seen,) = take_snapshots(
+            kept.request.image,
+            viewer,
+            kept.request.settings,
+            scope='visible',
+            has_masks=False,
+        )
+    except NaclipError:
+        return None
+    if (seen.level, seen.is_transposed) != (own.level, own.is_transposed):
+        return None
+    return seen.region

@@ -18,10 +18,14 @@ from napari_naclip.engine.errors import NaclipError
 from napari_naclip.engine.types import Partial, Progress, Segmentation
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.areas import shown_plane
-from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import apply_appearance, store_recipe
 from napari_naclip.ui import messages
-from napari_naclip.ui.kept_live import KeptLive, Shown, keep_model
+from napari_naclip.ui.kept_live import (
+    KeptLive,
+    Shown,
+    keep_model,
+    visible_part,
+)
 from napari_naclip.ui.live_thread import Question, Told, Wish
 from napari_naclip.ui.messenger import find_messenger
 from napari_naclip.ui.preferences import read_preferences
@@ -200,7 +204,9 @@ class LiveUpdater(QObject):
 
     def _ask(self, kept: tuple[KeptLive, ...]) -> tuple[Question, ...]:
         questions = tuple(
-            Question(each, self._wanted(each), self._first(each))
+            Question(
+                each, self._wanted(each), visible_part(each, self._viewer)
+            )
             for each in kept
         )
         return tuple(
@@ -220,25 +226,6 @@ class LiveUpdater(QObject):
             ),
             self._classes.locked_values(),
         )
-
-    def _first(self, kept: KeptLive) -> Region | None:
-        """Return what the canvas shows, in pixels of what is read."""
-        own = kept.snapshot
-        if own.is_cut:
-            return None
-        try:
-            (seen,) = take_snapshots(
-                kept.request.image,
-                self._viewer,
-                kept.request.settings,
-                scope='visible',
-                has_masks=False,
-            )
-        except NaclipError:
-            return None
-        if (seen.level, seen.is_transposed) != (own.level, own.is_transposed):
-            return None
-        return seen.region
 
     def _stop(self) -> None:
         wish, self._wish = self._wish, None
