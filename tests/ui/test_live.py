@@ -13,6 +13,7 @@ from napari_naclip.engine.segment import segment
 from napari_naclip.engine.types import Settings
 from napari_naclip.ui import messages
 from napari_naclip.ui.class_table.columns import Column
+from napari_naclip.ui.compute import SLOT
 from napari_naclip.ui.messenger import find_messenger
 
 TIMEOUT = 60_000
@@ -366,3 +367,23 @@ def test_another_plane_follows_when_it_is_displayed(
     assert (labels.data[0] != before[0]).any()
     np.testing.assert_array_equal(labels.data[1], second)
     assert batches == []
+
+
+def test_a_run_in_another_viewer_goes_first(
+    held, make_napari_viewer, open_widget, press, qtbot, wait_for_rest, settle
+) -> None:
+    hold, viewer, widget, labels = held
+    other = make_napari_viewer()
+    other.add_image(viewer.layers[0].data[::-1].copy())
+    second = open_widget(other, 'sand; road')
+    press(second.panel.run)
+    qtbot.waitUntil(lambda: SLOT.is_wanted, timeout=TIMEOUT)
+    hold.reached.clear()
+    hold.go_on.set()
+    assert wait_for_rest(second).startswith('Done')
+    settle(widget)
+    # It began anew after it had made way.
+    assert hold.reached.is_set()
+    np.testing.assert_array_equal(
+        labels.data, fresh(widget, labels, viewer.layers[0].data)
+    )
