@@ -101,7 +101,7 @@ def iter_live(
     segmenter = Segmenter(model, settings, store)
     # Texts first: their errors come before the picture is looked at.
     yield from segmenter.embed(classes)
-    live = segmenter.open(image, region)
+    live = yield from segmenter.iter_open(image, region)
     segmentation = yield from live.answer(classes)
     return live, segmentation
 

@@ -179,7 +179,7 @@ class Segmenter:
         check_threshold(classes, self.settings)
         # Texts first: their errors come before the picture is looked at.
         yield from self.embed(classes)
-        live = yield from self._open(image, region)
+        live = yield from self.iter_open(image, region)
         return (yield from live.answer(classes, previews=previews))
 
     def open(
@@ -192,11 +192,12 @@ class Segmenter:
         image, region
             See ``encode``; raises what it raises.
         """
-        return run_to_end(self._open(image, region))
+        return run_to_end(self.iter_open(image, region))
 
-    def _open(
-        self, image: npt.ArrayLike, region: Region | None
+    def iter_open(
+        self, image: npt.ArrayLike, region: Region | None = None
     ) -> Generator[Progress, None, LiveSegmentation]:
+        """Yield progress while limits are looked for; return as ``open``."""
         encoder = self._encoder
         seen, plan = yield from encoder.see(image, region)
         features = encoder.prepare(seen, plan, region)
