@@ -91,7 +91,7 @@ def measure(dtype: torch.dtype, repeat: int) -> bool:
         random_clip().visual, device=torch.device('cpu'), dtype=dtype
     )
     plan = plan_windows(336, 448, window=224, stride=112)
-    windows = batch_size(tower, plan)
+    windows = batch_size(tower, plan, tower.device)
     pixels = torch.randn(windows, 3, 224, 224)
     tasks: dict[str, Callable[[], object]] = {
         'tower': lambda: tower.tokens(pixels),

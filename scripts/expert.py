@@ -28,6 +28,7 @@ from panel_driver import (
     set_number,
     type_classes,
     value_of,
+    wait_for_labels,
     wait_for_rest,
 )
 from window_driver import expect
@@ -202,8 +203,13 @@ def segment_shapes(
     )
     # Seen through, as what is below them is what matters.
     shapes.opacity = 0.3
+    # Else a class that is off would go from the whole plane.
+    driver.scroll_to(panel.options.live)
+    driver.check(panel.options.live)
+    driver.wait(lambda: not panel.options.is_live, 'Live is off')
     driver.choose(panel.image.scope_box, 'Shapes layer')
     turn(driver, panel, 'grass', is_on=False)
+    wait_for_labels(driver)
     before = labels.data.copy()
     told = run(driver, panel)
     expect(told.startswith('Done'), f'A run of shapes says “{told}”.')
@@ -239,6 +245,7 @@ def segment_what_is_seen(
         'a model pixel is 2 image pixels',
     )
     driver.pause(1)
+    wait_for_labels(driver)
     before = labels.data.copy()
     turn(driver, panel, 'grass', is_on=False)
     told = run(driver, panel)
@@ -254,6 +261,10 @@ def segment_what_is_seen(
     expect(high[1] <= right + 1, 'The run changed what is not seen.')
     driver.picture('visible')
     turn(driver, panel, 'grass', is_on=True)
+    driver.scroll_to(panel.options.live)
+    driver.check(panel.options.live)
+    driver.wait(lambda: panel.options.is_live, 'Live is on')
+    wait_for_labels(driver)
     driver.choose(panel.image.detail_box, '336 px')
     driver.choose(panel.image.scope_box, 'This plane')
 

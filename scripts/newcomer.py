@@ -18,6 +18,7 @@ from panel_driver import (
     run,
     select_class,
     type_classes,
+    wait_for_labels,
     wait_for_rest,
 )
 from window_driver import expect
@@ -102,6 +103,7 @@ def correct(
     labels.brush_size = 40
     labels.selected_label = 2
     driver.pause()
+    wait_for_labels(driver)
     before = labels.data.copy()
     driver.drag([(110, 180), (140, 320), (110, 460)])
     painted = labels.data != before
@@ -135,6 +137,7 @@ def correct(
 
 def meet_errors(driver: WindowDriver, panel: SegmentationWidget) -> None:
     """Choose a file of weights that is cut, look at the details."""
+    wait_for_labels(driver)
     before = driver.viewer.layers[-1].data.copy()
     driver.choose(panel.model.model, 'ViT-B-16')
     run(driver, panel)

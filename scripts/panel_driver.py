@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog, QLineEdit
 
@@ -77,6 +78,16 @@ def wait_for_rest(driver: WindowDriver, panel: SegmentationWidget) -> str:
     # Areas are counted a moment later.
     driver.pause(1)
     return panel.panel.status.text()
+
+
+def wait_for_labels(driver: WindowDriver) -> None:
+    """Wait until the labels have followed all that was changed."""
+    labels = driver.viewer.layers[-1]
+    while True:
+        before = labels.data.copy()
+        driver.pause(0.7)
+        if np.array_equal(before, labels.data):
+            return
 
 
 def check_rest(panel: SegmentationWidget) -> None:

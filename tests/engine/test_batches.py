@@ -56,9 +56,9 @@ def make_plan(rows: int, columns: int, window: int = 224) -> WindowPlan:
 def test_sizes(
     device: str, parameters: float, lattice: tuple[int, int], expected: int
 ) -> None:
-    assert batch_size(Tower(device, parameters), make_plan(*lattice)) == (
-        expected
-    )
+    assert batch_size(
+        Tower(device, parameters), make_plan(*lattice), torch.device(device)
+    ) == (expected)
 
 
 lattices = st.tuples(st.integers(1, 12), st.integers(1, 12))

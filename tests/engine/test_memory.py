@@ -130,6 +130,17 @@ def test_a_batch_too_large_is_halved_and_told(
     assert result.recipe['model']['device'] == 'mps'
 
 
+def test_what_fits_is_remembered_for_the_rest_of_a_run(
+    memory: Memory, card_model: Model
+) -> None:
+    memory.room['mps'] = 4
+    image = np.random.default_rng(0).integers(0, 256, (400, 72, 3), np.uint8)
+    segment(image, 'sky; tree', model=card_model, settings=SETTINGS)
+    sizes = [size for _, _, size in memory.batches]
+    # Though it looks at the image row after row.
+    assert max(sizes[3:]) <= 4 < min(sizes[:2])
+
+
 def test_a_device_without_room_for_one_window_gives_way_to_the_cpu(
     expected: np.ndarray, memory: Memory, card_model: Model
 ) -> None:

@@ -302,3 +302,31 @@ def test_the_fingerprint_is_that_of_the_weights(
     assert load.fingerprint(make_clip().half()) != load.fingerprint(
         make_clip()
     )
+
+
+def test_the_fingerprint_tells_how_the_weights_are_used() -> None:
+    options = {
+        'embed_dim': 16,
+        'vision_cfg': {
+            'layers': 2,
+            'width': 64,
+            'head_width': 16,
+            'patch_size': 16,
+            'image_size': 32,
+        },
+        'text_cfg': {
+            'context_length': 8,
+            'vocab_size': 32,
+            'width': 16,
+            'heads': 2,
+            'layers': 1,
+        },
+    }
+    plain = open_clip.model.CLIP(**options)
+    quick = open_clip.model.CLIP(**options, quick_gelu=True)
+    options['vision_cfg']['head_width'] = 32
+    wide = open_clip.model.CLIP(**options)
+    for each in (quick, wide):
+        each.load_state_dict(plain.state_dict())
+    found = {load.fingerprint(each) for each in (plain, quick, wide)}
+    assert len(found) == 3

@@ -29,11 +29,19 @@ _OVERHEAD_CPU = 0.05
 _OVERHEAD_ACCELERATOR = 1.0
 
 
-def batch_size(tower: ImageTower, plan: WindowPlan) -> int:
-    """Return how many windows every batch of a plan has, for any region."""
+def batch_size(
+    tower: ImageTower, plan: WindowPlan, device: torch.device
+) -> int:
+    """Return how many windows every batch of a plan has, for any region.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the tower was asked to run, wherever it is now.
+    """
     rows, columns = tower.grid(plan.window_height, plan.window_width)
     flop = 2 * tower.parameter_count * (1 + rows * columns)
-    is_cpu = tower.device.type == 'cpu'
+    is_cpu = device.type == 'cpu'
     budget = _FLOP_CPU if is_cpu else _FLOP_ACCELERATOR
     overhead = _OVERHEAD_CPU if is_cpu else _OVERHEAD_ACCELERATOR
     largest = max(1, min(_LARGEST, int(budget / flop)))

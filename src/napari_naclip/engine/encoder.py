@@ -66,12 +66,20 @@ class Encoder:
         self.model = model
         self.settings = settings
         self._store = store
+        self._is_ready = False
+        #: What a lack of memory made of the batch size.
+        self._fitting_size: int | None = None
         self._notices: list[str] = []
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What happened that the person should know, a sentence each."""
         return tuple(self._notices)
+
+    def start(self) -> None:
+        """Begin where the model was asked to run, whatever happened before."""
+        self._is_ready = False
+        self._fitting_size = None
 
     def plan(self, height: int, width: int) -> WindowPlan:
         """Return the windows for an image of a size in pixels."""
@@ -199,19 +207,19 @@ class Encoder:
         if windows is None:
             windows = range(len(features.tokens))
         plan, tokens = features.plan, features.tokens
-        size = wanted_size = self._batch_size(plan)
+        wanted_size = self._batch_size(plan)
+        size = self._fitting_size or wanted_size
         slots = batches.slots_of(plan, features.part, size)
         corners = plan.part_corners(features.part)
-        is_ready = False
         at = windows.start
         while True:
             while at < windows.stop and tokens.has(at):
                 at += 1
             if at >= windows.stop:
                 return
-            if not is_ready:
+            if not self._is_ready:
                 self._return_to_device()
-                is_ready = True
+                self._is_ready = True
             batch = _next_missing(tokens, at, size)
             count = batches.count_fitting([slots[i] for i in batch], 0, size)
             batch = batch[:count]
@@ -229,7 +237,7 @@ class Encoder:
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as err:
                 if not batches.is_out_of_memory(err):
                     raise
-                size = self._shrink_batch(size, err)
+                size = self._fitting_size = self._shrink_batch(size, err)
                 slots = batches.slots_of(plan, features.part, size)
                 continue
             # What was made otherwise than the keys say is not for later runs.
@@ -240,7 +248,7 @@ class Encoder:
             yield Progress('windows', tokens.done, len(tokens), tokens.found)
 
     def _batch_size(self, plan: WindowPlan) -> int:
-        return batches.batch_size(self.model.tower, plan)
+        return batches.batch_size(self.model.tower, plan, self.model.device)
 
     def _finite_tokens(self, batch: torch.Tensor) -> torch.Tensor:
         """Return tokens on the CPU, from float32 where half overflowed."""

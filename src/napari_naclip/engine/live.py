@@ -74,6 +74,13 @@ class LiveSegmentation:
         """What is compared with the classes."""
         return self._features
 
+    def free(self) -> None:
+        """Forget how pixels were decided; the next answer takes longer.
+
+        May be called while another thread is answering.
+        """
+        self._answer = None
+
     def answer(
         self,
         classes: ClassList,
@@ -114,6 +121,7 @@ class LiveSegmentation:
         queries = yield from self._encoder.model.embed(
             classes.queries, settings.templates
         )
+        self._encoder.start()
         self._take_refinement(settings)
         last, self._answer = self._answer, None
         prompts = tuple(row.prompts for row in classes.competitors)

@@ -123,6 +123,7 @@ class Segmenter:
         seen, plan = yield from encoder.see(image, region)
         features = encoder.prepare(seen, plan, region)
         yield Progress('windows', 0, len(features.tokens))
+        encoder.start()
         yield from encoder.fill(features)
         return features
 

@@ -11,7 +11,10 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from napari.layers import Image
+
 from napari_naclip.engine.errors import NaclipError
+from napari_naclip.layers.labels import accepts
 from napari_naclip.layers.read import take_snapshots
 
 if TYPE_CHECKING:
@@ -28,8 +31,9 @@ if TYPE_CHECKING:
     from napari_naclip.ui.jobs import Finished, RunRequest
     from napari_naclip.ui.live import LiveUpdater
 
-#: Planes or regions that are kept, and their pixels together, at most.
+#: Planes that are kept, regions of each, and pixels of all, at most.
 _MOST_KEPT = 8
+_MOST_REGIONS = 32
 _MOST_PIXELS = 2**25
 
 
@@ -77,6 +81,10 @@ class KeptLive:
         rows, columns = self.snapshot.size if region is None else region.size
         return rows * columns
 
+    def is_of(self, result: Result, plane: tuple[int | slice, ...]) -> bool:
+        """Return whether it labels a plane of a result, or a part of it."""
+        return self.result is result and self.snapshot.index == plane
+
 
 class LiveBook:
     """What can answer again in one viewer; does not hold the viewer.
@@ -103,16 +111,16 @@ class LiveBook:
         owner: LiveUpdater,
     ) -> None:
         """Keep what a run made; it takes the place of older ones."""
-        if finished.live is None:
-            return
         plane = finished.snapshot.index
         self._drop(
             lambda kept: (
-                kept.result is result
-                and kept.snapshot.index == plane
-                and kept.request is not request
+                kept.is_of(result, plane) and kept.request is not request
             )
         )
+        together = [s for s in request.snapshots if s.index == plane]
+        if finished.live is None or len(together) > _MOST_REGIONS:
+            # All regions of a plane follow, or none of them.
+            return
         settings = finished.snapshot.adapt(request.settings)
         self._kept.append(
             KeptLive(
@@ -126,11 +134,32 @@ class LiveBook:
             )
         )
         request.image.events.data.connect(self._on_image_replaced)
-        while len(self._kept) > 1 and (
-            len(self._kept) > _MOST_KEPT
-            or sum(kept.pixels for kept in self._kept) > _MOST_PIXELS
-        ):
-            self._kept.pop(0)
+        self._make_room(result, request.snapshot.index)
+
+    def _make_room(
+        self, result: Result, shown: tuple[int | slice, ...]
+    ) -> None:
+        """Drop whole planes, the oldest first, but not the one shown."""
+        while True:
+            planes: list[KeptLive] = []
+            for kept in self._kept:
+                if not any(
+                    kept.is_of(each.result, each.snapshot.index)
+                    for each in planes
+                ):
+                    planes.append(kept)
+            is_much = len(planes) > _MOST_KEPT or (
+                sum(kept.pixels for kept in self._kept) > _MOST_PIXELS
+            )
+            others = [each for each in planes if not each.is_of(result, shown)]
+            if not (is_much and others):
+                return
+            gone = others[0]
+            self._drop(
+                lambda kept, gone=gone: kept.is_of(  # type: ignore[misc]
+                    gone.result, gone.snapshot.index
+                )
+            )
 
     def find(
         self, result: Result, plane: tuple[int | slice, ...]
@@ -143,19 +172,27 @@ class LiveBook:
         plane : tuple of int or slice
             See ``PlaneSnapshot.index``.
         """
-        return tuple(
-            kept
-            for kept in self._kept
-            if kept.result is result and kept.snapshot.index == plane
+        return tuple(kept for kept in self._kept if kept.is_of(result, plane))
+
+    def has_place(self, kept: KeptLive, viewer: ViewerModel) -> bool:
+        """Return whether an answer may be written where it belongs."""
+        result, layers = kept.result, viewer.layers
+        return (
+            result.labels in layers
+            and result.image in layers
+            and result.checkpoint is None
+            and accepts(result, kept.snapshot)
+            and kept in self._kept
         )
 
     def keep_model(self, model: ModelRequest) -> None:
         """Drop what would keep another model loaded beside a wanted one."""
         self._drop(lambda kept: kept.request.model != model)
 
-    def clear(self) -> None:
-        """Drop all."""
-        self._kept.clear()
+    def free(self) -> None:
+        """Give memory back; the next answers take longer."""
+        for kept in self._kept:
+            kept.live.free()
 
     def _drop(self, is_gone: Callable[[KeptLive], bool]) -> None:
         self._kept = [kept for kept in self._kept if not is_gone(kept)]
@@ -178,6 +215,26 @@ def keep_model(model: ModelRequest) -> None:
     """Drop what would keep other models loaded, in all viewers."""
     for book in list(_BOOKS):
         book.keep_model(model)
+
+
+def free_all() -> None:
+    """Give back the memory of what answers, in all viewers."""
+    for book in list(_BOOKS):
+        book.free()
+
+
+def has_channels(kept: KeptLive, viewer: ViewerModel) -> bool:
+    """Return whether all that a composed picture was made of is there."""
+    there = [
+        level
+        for layer in viewer.layers
+        if isinstance(layer, Image)
+        for level in (layer.data if layer.multiscale else (layer.data,))
+    ]
+    return all(
+        any(channel.data is each for each in there)
+        for channel in kept.snapshot.channels
+    )
 
 
 def visible_part(kept: KeptLive, viewer: ViewerModel) -> Region | None:

@@ -27,6 +27,7 @@ from napari_naclip.engine.errors import NaclipError
 from napari_naclip.io.kept_features import save_budgets, shared_store
 from napari_naclip.ui import messages
 from napari_naclip.ui.forms import add_row, make_form
+from napari_naclip.ui.kept_live import free_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,6 +165,7 @@ class KeptPanel(QWidget):
         self._do(functools.partial(save_budgets, disk=round(value * _GB)))
 
     def _on_free(self) -> None:
+        free_all()
         self._do(shared_store().free)
 
     def _on_clear(self) -> None:

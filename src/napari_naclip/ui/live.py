@@ -23,6 +23,7 @@ from napari_naclip.ui import messages
 from napari_naclip.ui.kept_live import (
     KeptLive,
     Shown,
+    has_channels,
     keep_model,
     visible_part,
 )
@@ -165,6 +166,8 @@ class LiveUpdater(QObject):
 
     def _may_lead(self, kept: KeptLive) -> bool:
         owner = kept.owner()
+        if not has_channels(kept, self._viewer):
+            return False
         return owner is None or owner is self or not owner.is_open
 
     def _look(self) -> None:
@@ -176,19 +179,17 @@ class LiveUpdater(QObject):
             self._was_cancelled = False
             self._accept(kept)
         if not kept or not self._options.is_live:
-            self._stop()
+            self._leave(kept)
             return
         try:
             questions = self._ask(kept)
         except NaclipError:
             # No class is on; the next change may bring one.
-            self._stop()
+            self._leave(kept)
             return
         if not questions:
-            self._stop()
-        elif self._wish is None or not _is_same(
-            self._wish.questions, questions
-        ):
+            self._leave(kept)
+        elif self._wish is None or not self._wish.still_asks(questions):
             self._wish = Wish(
                 self._token,
                 questions,
@@ -227,6 +228,16 @@ class LiveUpdater(QObject):
             self._classes.locked_values(),
         )
 
+    def _leave(self, kept: tuple[KeptLive, ...]) -> None:
+        """Stop what is under way; nothing follows it."""
+        if self._wish is None:
+            return
+        self._stop()
+        is_mixed = any(each.shown is None for each in kept)
+        self._panel.show_rest(
+            messages.LIVE_MIXED if is_mixed else messages.LIVE_STOPPED
+        )
+
     def _stop(self) -> None:
         wish, self._wish = self._wish, None
         if wish is not None:
@@ -258,8 +269,9 @@ class LiveUpdater(QObject):
         if question is None or not isinstance(made, Partial | Segmentation):
             return
         kept = question.kept
-        if not self._has_place(kept):
-            self._stop()
+        if not self._session.lives.has_place(kept, self._viewer):
+            if is_last:
+                self._stop()
             return
         try:
             count = self._write(
@@ -272,6 +284,9 @@ class LiveUpdater(QObject):
             return
         if not (isinstance(made, Segmentation) and is_last):
             kept.shown = None
+            if not is_last:
+                # The newer wish may not have asked about this plane.
+                self.look()
         else:
             kept.shown = question.wanted
             store_recipe(
@@ -279,16 +294,6 @@ class LiveUpdater(QObject):
                 {**made.recipe, 'picture': kept.snapshot.describe()},
             )
             self._count(kept, made, count)
-
-    def _has_place(self, kept: KeptLive) -> bool:
-        result, layers = kept.result, self._viewer.layers
-        return (
-            result.labels in layers
-            and result.image in layers
-            and result.checkpoint is None
-            and label_layers.accepts(result, kept.snapshot)
-            and kept in self._session.lives.find(result, kept.snapshot.index)
-        )
 
     def _write(
         self,
@@ -309,7 +314,8 @@ class LiveUpdater(QObject):
                 kept.snapshot,
                 made.labels,
                 region,
-                locked=wanted.locked,
+                # A class may have been locked since it was asked.
+                locked=wanted.locked | self._classes.locked_values(),
             )
         self._show_revert(result)
         return count
@@ -387,9 +393,3 @@ class LiveUpdater(QObject):
         self._accept(kept)
         self._show_revert(result)
         self._panel.show_rest(messages.REVERTED)
-
-
-def _is_same(one: tuple[Question, ...], other: tuple[Question, ...]) -> bool:
-    return [(each.kept, each.wanted) for each in one] == [
-        (each.kept, each.wanted) for each in other
-    ]

@@ -75,6 +75,14 @@ class Wish:
     is_stopped: threading.Event = field(default_factory=threading.Event)
     is_replaced: threading.Event = field(default_factory=threading.Event)
 
+    def still_asks(self, questions: tuple[Question, ...]) -> bool:
+        """Return whether questions are those without an answer."""
+        return [
+            (each.kept, each.wanted)
+            for each in self.questions
+            if each.kept.shown != each.wanted
+        ] == [(each.kept, each.wanted) for each in questions]
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -132,11 +140,16 @@ class LiveThread:
                 self._thread.start()
 
     def stop(self, wish: Wish) -> None:
-        """Give up a wish, whether it waits or is under way."""
+        """Give up a wish and what it replaced, waiting or under way."""
         with self._changed:
             wish.is_stopped.set()
             if self._waiting.get(id(wish.owner)) is wish:
                 del self._waiting[id(wish.owner)]
+            if self._current is not None and (
+                self._current.owner is wish.owner
+            ):
+                # The one that this one replaced may still be under way.
+                self._current.is_stopped.set()
 
     def close(self) -> None:
         """End the thread, at its next step."""

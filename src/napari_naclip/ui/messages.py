@@ -37,6 +37,11 @@ UNEXPECTED: Final = (
 LIVE_FAILED: Final = (
     'The labels cannot follow: {}. Press Run; if it comes back, report it.'
 )
+LIVE_STOPPED: Final = 'The labels are as they were.'
+LIVE_MIXED: Final = (
+    'The update was stopped: the labels are part old, part new. Turn Live on, '
+    'or press Run.'
+)
 REVERTED: Final = (
     'The labels are as they were before the last change. What the panel '
     'shows counts again from its next change on.'

@@ -279,3 +279,20 @@ def test_two_stores_at_once(make_store) -> None:
     put_all(second, range(10))
     assert count_whole(first, range(10)) == 10
     assert Path(first.folder) == second.folder
+
+
+def test_no_memory_while_windows_go_to_the_disk(
+    make_store, monkeypatch
+) -> None:
+    store = make_store(memory=4 * SIZE)
+
+    def fail(*_arguments: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, 'insert', fail)
+        put_all(store, range(8))
+    # Nothing is stuck half way: there is room for what comes.
+    put_all(store, range(20, 24))
+    assert count_whole(store, range(20, 24)) == 4
+    assert store.usage().memory_size <= 4 * SIZE

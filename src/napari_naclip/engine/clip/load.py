@@ -195,9 +195,20 @@ def make_towers(
     return tower, TextTower(model, tokenizer, device=device)
 
 
+#: What changes a module's result and is no weight.
+_FACTS = ('num_heads', 'head_dim', 'eps', 'stride', 'padding', 'approximate')
+
+
 def fingerprint(model: torch.nn.Module) -> str:
-    """Return a hash of a model's weights: names, types, shapes, values."""
+    """Return a hash of a model: its weights, and how they are used.
+
+    Of the weights names, types, shapes and values; of the modules their kinds
+    and what no weight tells, such as the activation and the number of heads.
+    """
     digest = hashlib.sha256()
+    for name, module in model.named_modules():
+        facts = [getattr(module, each, None) for each in _FACTS]
+        digest.update(f'{name} {type(module).__name__} {facts}'.encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1)

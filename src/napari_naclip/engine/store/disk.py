@@ -261,7 +261,7 @@ class DiskLevel:
                 if connection is None:
                     return otherwise
                 result = action(connection)
-            except (OSError, sqlite3.Error) as error:
+            except (OSError, MemoryError, sqlite3.Error) as error:
                 self._recover(disk, error)
                 return otherwise
             if writes:

@@ -281,9 +281,11 @@ class FeatureStore:
 
     def _move_out(self, leaving: list[Entry], generation: int) -> None:
         # With nothing taken another thread is at it: this waits for it.
-        self._write(leaving, generation)
-        with self._lock:
-            self._memory.forget(leaving)
+        try:
+            self._write(leaving, generation)
+        finally:
+            with self._lock:
+                self._memory.forget(leaving)
 
     def _write(self, entries: list[Entry], generation: int) -> bool:
         with self._disk.lock:
