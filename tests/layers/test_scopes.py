@@ -113,6 +113,19 @@ def test_all_planes_of_all_sliders(viewer: ViewerModel) -> None:
         np.testing.assert_array_equal(snapshot.read(), data[key])
 
 
+@pytest.mark.parametrize('shown', range(8))
+def test_plane_of_a_level_holds_the_one_displayed(
+    viewer: ViewerModel, shown: int
+) -> None:
+    full = np.zeros((40, 30, 8))
+    image = viewer.add_image([full, full[::2, ::2, ::2]], multiscale=True)
+    viewer.dims.order = (2, 0, 1)
+    viewer.dims.set_point(2, shown)
+    (snapshot,) = take_snapshots(image, viewer, Settings(detail=10))
+    assert snapshot.level == 1
+    assert snapshot.plane_key == (shown // 2,)
+
+
 def test_all_planes_when_none_is_displayed(viewer: ViewerModel) -> None:
     image = viewer.add_image(np.zeros((2, 4, 5)))
     viewer.add_image(np.zeros((9, 4, 5)))

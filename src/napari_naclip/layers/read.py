@@ -290,7 +290,9 @@ def _displayed_plane(
         if axis in displayed:
             index.append(slice(None))
             continue
-        at = int(np.round(position[axis] / factors[axis]))
+        # The pixel of the level that the displayed pixel lies in: rounding a
+        # share of it would take the next one from its middle on.
+        at = int(np.floor((np.round(position[axis]) + 0.5) / factors[axis]))
         if not 0 <= at < length:
             raise InputError(
                 f'{layer.name!r} has no plane where the sliders stand. Move '
