@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
+from napari_naclip.io.kept_features import DISK_VARIABLE, MEMORY_VARIABLE
 from napari_naclip.ui.widget import SegmentationWidget
 
 if TYPE_CHECKING:
@@ -149,6 +151,8 @@ def main() -> None:
     parser.add_argument('--side', type=int, default=1500)
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
+    # Each run looks at its windows: what is kept would make it too easy.
+    os.environ[MEMORY_VARIABLE] = os.environ[DISK_VARIABLE] = '0'
 
     viewer = napari.Viewer(show=True)
     rng = np.random.default_rng(0)

@@ -94,7 +94,7 @@ class Imported:
     """All that is imported once is there, and so are the weights.
 
     The run waits until ``handled`` is set: a new layer is added meanwhile,
-    which takes twice as long beside a thread that computes.
+    which takes longer beside a thread that computes.
     """
 
     handled: threading.Event = field(default_factory=threading.Event)
