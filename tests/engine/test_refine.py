@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from napari_naclip.engine import affinities, refine, shifts
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.refine import (
-    needed_bytes,
     refine_in_place,
     refined_rows,
 )
@@ -252,6 +251,14 @@ def test_where_layouts_differ_all_maps_are_planes(
         assert shifts.rows_layout(100) is Planes
     finally:
         shifts._layouts_agree.cache_clear()
+
+
+def needed_bytes(
+    maps: int, size: tuple[int, int], steps: int, dilations: tuple[int, ...]
+) -> int:
+    """Return about how much memory a refinement takes besides its pieces."""
+    plan = refine._Plan(maps, size, steps, max(dilations), 8 * len(dilations))
+    return min(plan.whole_bytes, plan.stream_bytes)
 
 
 def test_row_after_row_takes_no_more_memory_for_more_rows() -> None:

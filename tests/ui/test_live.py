@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QSlider, QStyle, QStyleOptionSlider
+from qtpy.QtCore import Qt
 
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.models import load_model
@@ -15,6 +14,7 @@ from napari_naclip.ui import messages
 from napari_naclip.ui.class_table.columns import Column
 from napari_naclip.ui.compute import SLOT
 from napari_naclip.ui.messenger import find_messenger
+from sliders import drag
 
 TIMEOUT = 60_000
 
@@ -98,30 +98,6 @@ def fresh(widget, labels, picture) -> np.ndarray:
         model=load_model('demo'),
         settings=Settings(**settings),
     ).labels
-
-
-def drag(qtbot, slider: QSlider, to: float) -> None:
-    """Drag a slider's handle to a part of its way, in many steps."""
-    option = QStyleOptionSlider()
-    slider.initStyleOption(option)
-    handle = (
-        slider.style()
-        .subControlRect(
-            QStyle.ComplexControl.CC_Slider,
-            option,
-            QStyle.SubControl.SC_SliderHandle,
-            slider,
-        )
-        .center()
-    )
-    button = Qt.MouseButton.LeftButton
-    qtbot.mousePress(slider, button, pos=handle)
-    end = round(to * slider.width())
-    for x in np.linspace(handle.x(), end, 12).round().astype(int):
-        qtbot.mouseMove(slider, QPoint(int(x), handle.y()))
-        qtbot.wait(20)
-    assert slider.isSliderDown()
-    qtbot.mouseRelease(slider, button, pos=QPoint(end, handle.y()))
 
 
 def test_a_typed_class_appears_without_a_run(
@@ -305,6 +281,30 @@ def test_a_run_during_an_answer(
     assert wait_for_rest(widget).startswith('Done')
     settle(widget)
     np.testing.assert_array_equal(labels.data, fresh(widget, labels, picture))
+
+
+def test_a_class_locked_during_an_answer_stays(held, toggle, settle) -> None:
+    hold, _viewer, widget, labels = held
+    before = labels.data.copy()
+    for value in (1, 2, 3):
+        toggle(widget, value - 1, Column.LOCK)
+    # The parts of the answer under way come after the locks.
+    hold.go_on.set()
+    settle(widget)
+    np.testing.assert_array_equal(labels.data, before)
+
+
+def test_off_during_an_answer_is_told(held, press, settle, qtbot) -> None:
+    hold, _viewer, widget, labels = held
+    before = labels.data.copy()
+    press(widget.options.live)
+    qtbot.waitUntil(
+        lambda: widget.panel.status.text() == messages.LIVE_STOPPED,
+        timeout=TIMEOUT,
+    )
+    hold.go_on.set()
+    settle(widget)
+    np.testing.assert_array_equal(labels.data, before)
 
 
 def test_the_window_is_closed_during_an_answer(held, qtbot) -> None:

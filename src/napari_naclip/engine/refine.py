@@ -99,14 +99,6 @@ def refine_in_place(
         yield refined.done
 
 
-def needed_bytes(
-    maps: int, size: tuple[int, int], steps: int, dilations: tuple[int, ...]
-) -> int:
-    """Return about how much memory ``refined_rows`` takes besides pieces."""
-    plan = _Plan(maps, size, steps, max(dilations), 8 * len(dilations))
-    return min(plan.whole_bytes, plan.stream_bytes)
-
-
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """How a number of maps is refined.

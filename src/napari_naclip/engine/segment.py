@@ -97,13 +97,8 @@ def iter_live(
     store : TokenStore, optional
         See ``Segmenter``.
     """
-    check_threshold(classes, settings)
     segmenter = Segmenter(model, settings, store)
-    # Texts first: their errors come before the picture is looked at.
-    yield from segmenter.embed(classes)
-    live = yield from segmenter.iter_open(image, region)
-    segmentation = yield from live.answer(classes)
-    return live, segmentation
+    return (yield from segmenter.stream_live(image, classes, region))
 
 
 def iter_segment(
@@ -119,7 +114,5 @@ def iter_segment(
     See ``segment``. Each ``Partial`` holds rows of the region, in pixels of
     the whole image: final ones, or, where refined or cleaned, a preview.
     """
-    _, segmentation = yield from iter_live(
-        image, classes, model=model, settings=settings, region=region
-    )
-    return segmentation
+    segmenter = Segmenter(model, settings)
+    return (yield from segmenter.stream(image, classes, region))

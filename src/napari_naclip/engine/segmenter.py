@@ -177,11 +177,27 @@ class Segmenter:
             Whether labels come early with a refinement too, though they will
             change.
         """
+        _, segmentation = yield from self.stream_live(
+            image, classes, region, previews=previews
+        )
+        return segmentation
+
+    def stream_live(
+        self,
+        image: npt.ArrayLike,
+        classes: ClassList,
+        region: Region | None = None,
+        *,
+        previews: bool = True,
+    ) -> Generator[
+        Progress | Partial, None, tuple[LiveSegmentation, Segmentation]
+    ]:
+        """Yield like ``stream``; return what answers again, and labels."""
         check_threshold(classes, self.settings)
         # Texts first: their errors come before the picture is looked at.
         yield from self.embed(classes)
         live = yield from self.iter_open(image, region)
-        return (yield from live.answer(classes, previews=previews))
+        return live, (yield from live.answer(classes, previews=previews))
 
     def open(
         self, image: npt.ArrayLike, region: Region | None = None

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from napari.layers import Shapes
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_naclip.layers.picture import Picture
+from napari_naclip.ui.fold import Fold
 from napari_naclip.ui.forms import add_combo, add_row, make_form, select
 from napari_naclip.ui.image_chooser import ImageChooser, LayerChooser
 
@@ -110,14 +110,11 @@ class ImagePanel(QWidget):
             'whole image: smaller things are found, but nothing around the '
             'region is seen.'
         )
-        self.section = QToolButton()
-        self.section.setText('Picture and detail')
-        self.section.setAccessibleName('Picture and detail')
-        self.section.setToolTip('Show or hide the settings of the picture.')
-        self.section.setCheckable(True)
-        self.section.setAutoRaise(True)
-        self.section.setToolButtonStyle(
-            Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        self._details = QWidget()
+        self.section = Fold(
+            'Picture and detail',
+            'Show or hide the settings of the picture.',
+            self._details,
         )
         self.reduction_box = QDoubleSpinBox()
         self.reduction_box.setRange(0.1, 10_000)
@@ -148,7 +145,6 @@ class ImagePanel(QWidget):
         add_row(self._form, 'Shapes', self._shapes.native)
         self._form.addRow(self.fit_box)
 
-        self._details = QWidget()
         form = make_form(self._details)
         self.limits_box = add_combo(
             form,
@@ -186,9 +182,6 @@ class ImagePanel(QWidget):
             'area, or by bilinear sampling as in the paper, which lets noise '
             'through.',
         )
-        self._details.hide()
-        self.section.setArrowType(Qt.ArrowType.RightArrow)
-
         self.summary.setWordWrap(True)
         self.summary.setAccessibleName('What the model will see')
         self.summary.hide()
@@ -204,7 +197,6 @@ class ImagePanel(QWidget):
         self._shapes.changed.connect(self._on_choice)
         self.pin_box.toggled.connect(self._on_pin_toggled)
         self.fit_box.toggled.connect(self._on_choice)
-        self.section.toggled.connect(self._on_section_toggled)
         self.reduction_box.valueChanged.connect(self._on_choice)
         for combo in (
             self.scope_box,
@@ -314,12 +306,6 @@ class ImagePanel(QWidget):
     def _on_pin_toggled(self, is_checked: bool) -> None:
         self.chooser.pin(is_checked)
         self._on_image_changed()
-
-    def _on_section_toggled(self, is_open: bool) -> None:
-        self._details.setVisible(is_open)
-        self.section.setArrowType(
-            Qt.ArrowType.DownArrow if is_open else Qt.ArrowType.RightArrow
-        )
 
     def _on_image_changed(self, _image: object = None) -> None:
         image = self.image

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -26,6 +25,7 @@ from qtpy.QtWidgets import (
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.io.kept_features import save_budgets, shared_store
 from napari_naclip.ui import messages
+from napari_naclip.ui.fold import Fold
 from napari_naclip.ui.forms import add_row, make_form
 from napari_naclip.ui.kept_live import free_all
 
@@ -49,7 +49,7 @@ class KeptPanel(QWidget):
 
     Attributes
     ----------
-    more : QToolButton
+    more : Fold
         Shows or hides the rest.
     line : QLabel
         How much is kept, and what went wrong.
@@ -66,7 +66,13 @@ class KeptPanel(QWidget):
         self._timer = QTimer(self)
         self._timer.setInterval(_INTERVAL)
         self._timer.timeout.connect(self._look)
-        self.more = QToolButton()
+        self.details = QWidget()
+        self.more = Fold(
+            'Kept features',
+            'Shows or hides how much is kept of images, so that a repeated '
+            'run need not look again.',
+            self.details,
+        )
         self.line = _make_line()
         self.memory = _make_box(
             'Features of images that stay in memory while napari runs, in GB '
@@ -88,7 +94,7 @@ class KeptPanel(QWidget):
             'has to look at its image again.'
         )
         self._lay_out()
-        self.more.toggled.connect(self._on_more_toggled)
+        self.more.toggled.connect(self.refresh)
         self.memory.valueChanged.connect(self._on_memory_changed)
         self.disk.valueChanged.connect(self._on_disk_changed)
         self.free.clicked.connect(self._on_free)
@@ -98,18 +104,6 @@ class KeptPanel(QWidget):
             box.setEnabled(False)
 
     def _lay_out(self) -> None:
-        self.more.setText('Kept features')
-        self.more.setToolTip(
-            'Shows or hides how much is kept of images, so that a repeated '
-            'run need not look again.'
-        )
-        self.more.setCheckable(True)
-        self.more.setAutoRaise(True)
-        self.more.setToolButtonStyle(
-            Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-        )
-        self.more.setArrowType(Qt.ArrowType.RightArrow)
-        self.details = QWidget()
         rows = QVBoxLayout(self.details)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.addWidget(self.line)
@@ -121,7 +115,6 @@ class KeptPanel(QWidget):
         buttons.addWidget(self.free)
         buttons.addWidget(self.clear)
         rows.addLayout(buttons)
-        self.details.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.more)
@@ -132,7 +125,7 @@ class KeptPanel(QWidget):
         """Whether something is being done, or waits to be."""
         return self._job is not None or bool(self._waiting)
 
-    def refresh(self) -> None:
+    def refresh(self, _is_shown: object = None) -> None:
         """Look again how much is kept, if that is shown."""
         # What waits ends with a look.
         if self.details.isVisible() and not self._waiting:
@@ -149,13 +142,6 @@ class KeptPanel(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:
         """Look again: other panels and programs keep features, too."""
         super().showEvent(event)
-        self.refresh()
-
-    def _on_more_toggled(self, is_shown: bool) -> None:
-        self.details.setVisible(is_shown)
-        self.more.setArrowType(
-            Qt.ArrowType.DownArrow if is_shown else Qt.ArrowType.RightArrow
-        )
         self.refresh()
 
     def _on_memory_changed(self, value: float) -> None:

@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QPushButton,
     QSizePolicy,
     QStyledItemDelegate,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -25,6 +24,7 @@ from qtpy.QtWidgets import (
 from napari_naclip.engine import hub, registry
 from napari_naclip.ui import messages
 from napari_naclip.ui.compute import ModelRequest
+from napari_naclip.ui.fold import Fold
 from napari_naclip.ui.forms import add_row, make_combo, make_form, select
 from napari_naclip.ui.preferences import Preferences
 
@@ -122,7 +122,12 @@ class ModelPanel(QWidget):
         self.clear = QPushButton('Clear')
         self.clear.setAccessibleName('Use the published weights again')
         self.clear.setToolTip('Takes the published weights again.')
-        self.more = QToolButton()
+        self.details = QWidget()
+        self.more = Fold(
+            'Device, precision and weights',
+            'Shows or hides what is rarely changed.',
+            self.details,
+        )
         self.choice = _make_wrapped_label('Where the model runs')
         self._lay_out()
 
@@ -135,23 +140,12 @@ class ModelPanel(QWidget):
             combo.currentIndexChanged.connect(self._on_chosen)
         self.browse.clicked.connect(self.ask_for_weights)
         self.clear.clicked.connect(self._on_clear)
-        self.more.toggled.connect(self._on_more_toggled)
         self._show_model()
         self._forget_choice()
 
     def _lay_out(self) -> None:
         top = make_form()
         add_row(top, 'Model', self.model)
-        self.more.setText('Device, precision and weights')
-        self.more.setToolTip('Shows or hides what is rarely changed.')
-        self.more.setCheckable(True)
-        self.more.setAutoRaise(True)
-        self.more.setToolButtonStyle(
-            Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-        )
-        self.more.setArrowType(Qt.ArrowType.RightArrow)
-
-        self.details = QWidget()
         rows = make_form(self.details)
         add_row(rows, 'Device', self.device)
         add_row(rows, 'Precision', self.precision)
@@ -162,7 +156,6 @@ class ModelPanel(QWidget):
         buttons.addWidget(self.browse)
         buttons.addWidget(self.clear)
         rows.addRow('', buttons)
-        self.details.hide()
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -314,12 +307,6 @@ class ModelPanel(QWidget):
     def _on_clear(self) -> None:
         self._weights.pop(self.model.currentData(), None)
         self._on_chosen()
-
-    def _on_more_toggled(self, is_shown: bool) -> None:
-        self.details.setVisible(is_shown)
-        self.more.setArrowType(
-            Qt.ArrowType.DownArrow if is_shown else Qt.ArrowType.RightArrow
-        )
 
     def _show_model(self) -> None:
         """Show what belongs to the model that is chosen now."""
