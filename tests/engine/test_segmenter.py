@@ -48,7 +48,7 @@ def test_the_result_has_the_image_s_size(
     result = segment(image, 'sky; tree', model=tiny_model)
     assert result.labels.shape == result.confidence.shape == (64, 72)
     assert result.labels.dtype == np.uint8
-    assert result.confidence.dtype == np.float32
+    assert result.confidence.dtype == np.float16
     assert set(np.unique(result.labels)) <= {1, 2}
     assert result.confidence.min() >= 0.5
     assert result.confidence.max() <= 1
@@ -90,7 +90,8 @@ def test_bands_and_tiles_change_no_label(
     monkeypatch.setattr(tiles, 'TILE', 24)
     bands = segment(image, CLASSES, model=tiny_model, settings=settings)
     np.testing.assert_array_equal(whole.labels, bands.labels)
-    np.testing.assert_allclose(whole.confidence, bands.confidence, atol=1e-6)
+    # A float16 step: what differs by a bit may be rounded the other way.
+    np.testing.assert_allclose(whole.confidence, bands.confidence, atol=5e-4)
 
 
 def test_progress_counts_texts_windows_and_steps(

@@ -16,7 +16,7 @@ def make_result() -> Callable[..., Segmentation]:
         labels = np.resize(np.array(values, classes.label_dtype), (5, 7))
         return Segmentation(
             labels=labels,
-            confidence=np.ones((5, 7), np.float32),
+            confidence=np.ones((5, 7), np.float16),
             classes=classes,
             recipe={'versions': {'python': '3'}},
             notices=('Something to know.',),

@@ -63,7 +63,7 @@ class Labeler:
     ----------
     labels : (rows, columns) uint8 or uint16 array
         Of the region, as far as they are decided.
-    confidence : (rows, columns) float32 array
+    confidence : (rows, columns) float16 array
     tally : Tally or None
         How the region's pixels were decided; None where it is not kept.
     """
@@ -94,7 +94,7 @@ class Labeler:
         self._projection = Projection(features)
         size = features.region.size
         self.labels = np.empty(size, classes.label_dtype)
-        self.confidence = np.empty(size, np.float32)
+        self.confidence = np.empty(size, np.float16)
         self.tally = before
         if before is not None:
             before.allow_synonyms(needed=self._has_synonyms)

@@ -126,9 +126,14 @@ class Tally:
             labels[(self.queries.reciprocal() < threshold).numpy()] = 0
         return labels
 
-    def confidence(self) -> npt.NDArray[np.float32]:
-        """Return the best class's share of all classes, (rows, columns)."""
-        shares: npt.NDArray[np.float32] = self.classes.reciprocal().numpy()
+    def confidence(self) -> npt.NDArray[np.float16]:
+        """Return the best class's share of all classes, (rows, columns).
+
+        Rounded to float16, which is within 0.0003 of it.
+        """
+        shares: npt.NDArray[np.float16] = (
+            self.classes.reciprocal().half().numpy()
+        )
         return shares
 
 

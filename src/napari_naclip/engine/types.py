@@ -291,8 +291,9 @@ class Segmentation:
     ----------
     labels : (H, W) uint8 or uint16 array
         Label value of each pixel of the image, or of the region.
-    confidence : (H, W) float32 array
-        Probability, 0 to 1, of the best class among all classes.
+    confidence : (H, W) float16 array
+        Probability, 0 to 1, of the best class among all classes, rounded to
+        within 0.0003.
     classes : ClassList
         Names, prompts, colors of the label values.
     recipe : dict
@@ -305,7 +306,7 @@ class Segmentation:
     """
 
     labels: npt.NDArray[np.unsignedinteger] = field(repr=False)
-    confidence: npt.NDArray[np.float32] = field(repr=False)
+    confidence: npt.NDArray[np.float16] = field(repr=False)
     classes: ClassList
     recipe: dict[str, Any] = field(repr=False)
     notices: tuple[str, ...] = ()
