@@ -10,20 +10,25 @@ from napari.utils.transforms import Affine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
 
 def matching_transform(
-    image: Image, downsample_factors: Sequence[float]
+    image: Image | Labels,
+    downsample_factors: Sequence[float],
+    offset: Sequence[float] | None = None,
 ) -> dict[str, Any]:
-    """Return the arguments with which a Labels layer lies on an image layer.
+    """Return the arguments with which a Labels layer lies on another layer.
 
     Parameters
     ----------
-    image : napari.layers.Image
+    image : napari.layers.Image or Labels
     downsample_factors : sequence of float
         Size of a label in pixels of the image, one for each axis; 1 at full
         size.
+    offset : sequence of float, optional
+        First pixel of the image that the labels cover, one number for each
+        axis; the first of all by default.
 
     Returns
     -------
@@ -32,6 +37,7 @@ def matching_transform(
         and ``axis_labels`` for ``napari.layers.Labels``.
     """
     factors = np.asarray(downsample_factors, dtype=float)
+    first = np.zeros(len(factors)) if offset is None else np.asarray(offset)
     own = Affine(
         scale=image.scale,
         translate=image.translate,
@@ -42,7 +48,7 @@ def matching_transform(
     # large pixel is not the center of the first small one.
     return {
         'scale': image.scale * factors,
-        'translate': own((factors - 1) / 2),
+        'translate': own(first + (factors - 1) / 2),
         'rotate': image.rotate,
         'shear': image.shear,
         # The matrix, not the object: that would be shared by both layers.

@@ -1,0 +1,130 @@
+"""A small Labels layer that outlines a part of a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_naclip.layers.geometry import matching_transform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+    from napari_naclip.engine.types import Region
+
+#: Of the outline; seen on nearly every picture and mask.
+_COLOR: Final = '#ffe600'
+#: Rows and columns of the layer, at most: contours are found in the window's
+#: thread each time that it is drawn.
+_MOST_SIDE: Final = 768
+#: Pixels of the layer that the outline is wide, for each so many of its side.
+_WIDTH_SHARE: Final = 1 / 192
+
+
+class Outline:
+    """Outlines one part of a Labels layer at a time.
+
+    The layer is made when it is first needed, and kept; that is faster than
+    a new one each time. It never becomes the active one.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._layer: Labels | None = None
+
+    def show(
+        self,
+        viewer: ViewerModel,
+        labels: Labels,
+        plane: Sequence[int | slice],
+        region: Region,
+        mask: npt.NDArray[np.bool_],
+    ) -> None:
+        """Outline the pixels of a mask.
+
+        Parameters
+        ----------
+        viewer : napari.components.ViewerModel
+        labels : napari.layers.Labels
+            What the mask is about.
+        plane : sequence of int or slice
+            Of `labels`; see ``areas.shown_plane``.
+        region : Region
+            Where the mask lies in the plane, along the axes of the data.
+        mask : (rows, columns) bool array
+        """
+        step = -(-max(mask.shape) // _MOST_SIDE)
+        small = _reduce(mask, step)
+        # A border, so that what touches the mask's edge has an outline too.
+        small = np.pad(small, 1).astype(np.uint8)
+        shape, factors, offset = [], [], []
+        corner = iter((region.top - step, region.left - step))
+        sides = iter(small.shape)
+        for i in plane:
+            if isinstance(i, slice):
+                shape.append(next(sides))
+                factors.append(float(step))
+                offset.append(float(next(corner)))
+            else:
+                shape.append(1)
+                factors.append(1.0)
+                offset.append(float(i))
+        data = small.reshape(shape)
+        transform = matching_transform(labels, factors, offset)
+        layer = self._find(viewer, labels.ndim)
+        if layer is None:
+            active = viewer.layers.selection.active
+            layer = self._layer = viewer.add_labels(
+                data,
+                name=self._name,
+                opacity=1.0,
+                colormap=DirectLabelColormap(
+                    color_dict={None: 'transparent', 1: _COLOR}
+                ),
+                **transform,
+            )
+            viewer.layers.selection.active = active
+        else:
+            layer.data = data
+            for key in ('scale', 'translate', 'rotate', 'shear', 'affine'):
+                setattr(layer, key, transform[key])
+            layer.visible = True
+        layer.contour = max(1, round(max(small.shape) * _WIDTH_SHARE))
+
+    def hide(self, viewer: ViewerModel) -> None:
+        """Take the outline away; the layer goes, too."""
+        layer, self._layer = self._layer, None
+        if layer is not None and layer in viewer.layers:
+            viewer.layers.remove(layer)
+
+    def _find(self, viewer: ViewerModel, ndim: int) -> Labels | None:
+        """Return the layer, unless the person removed it."""
+        layer = self._layer
+        if layer is not None and layer in viewer.layers:
+            if layer.ndim == ndim:
+                return layer
+            self.hide(viewer)
+        self._layer = None
+        return None
+
+
+def _reduce(mask: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.bool_]:
+    """Return a mask at 1/step of its size, set where any of its pixels is."""
+    if step <= 1:
+        return mask
+    rows, columns = (-(-side // step) for side in mask.shape)
+    whole = np.zeros((rows * step, columns * step), bool)
+    whole[: mask.shape[0], : mask.shape[1]] = mask
+    blocks = whole.reshape(rows, step, columns, step)
+    return np.asarray(blocks.any(axis=(1, 3)))

@@ -1,0 +1,1 @@
+"""The parts of the panel that help to correct a result."""
