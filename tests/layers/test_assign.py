@@ -1,0 +1,71 @@
+"""A part of a result gets a class, and gets back what it had."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_naclip.engine.types import Region
+from napari_naclip.layers import assign as assigning
+from napari_naclip.layers.assign import Assignment, assign, take_back
+from napari_naclip.layers.labels import Result
+
+PLANE = (1, slice(None), slice(None))
+REGION = Region(2, 3, 12, 13)
+
+
+@pytest.fixture(params=[1, 1000], ids=['a row at a time', 'at once'])
+def result(request, monkeypatch) -> Result:
+    monkeypatch.setattr(assigning, '_PIECE', request.param)
+    model = np.random.default_rng(1).integers(0, 4, (3, 20, 30), np.uint8)
+    labels = ViewerModel().add_labels(model.copy())
+    return Result(None, labels, {}, model)
+
+
+def give(result: Result, mask: np.ndarray, value: int) -> Assignment:
+    assignment = Assignment(result, value)
+    for _ in assign(result, PLANE, REGION, mask, assignment):
+        pass
+    return assignment
+
+
+def test_only_the_mask_changes_and_comes_back(result) -> None:
+    mask = np.random.default_rng(2).random((10, 10)) < 0.5
+    before = result.labels.data.copy()
+    assignment = give(result, mask, 3)
+    expected = before.copy()
+    expected[1, 2:12, 3:13][mask] = 3
+    np.testing.assert_array_equal(result.labels.data, expected)
+    assert assignment.pixels == (expected != before).sum()
+    for _ in take_back(assignment):
+        pass
+    np.testing.assert_array_equal(result.labels.data, before)
+
+
+def test_what_was_edited_before_stays(result) -> None:
+    mask = np.ones((10, 10), bool)
+    result.labels.data_setitem(
+        (np.array([1]), np.array([4]), np.array([5])), 7
+    )
+    give(result, mask, 3)
+    assert result.labels.data[1, 4, 5] == 7
+
+
+def test_what_was_painted_since_stays(result) -> None:
+    mask = np.ones((10, 10), bool)
+    assignment = give(result, mask, 3)
+    result.labels.data_setitem(
+        (np.array([1]), np.array([4]), np.array([5])), 7
+    )
+    for _ in take_back(assignment):
+        pass
+    assert result.labels.data[1, 4, 5] == 7
+
+
+def test_naparis_undo_knows_of_it(result) -> None:
+    before = result.labels.data.copy()
+    assignment = give(result, np.ones((10, 10), bool), 3)
+    for _ in assignment.pieces:
+        result.labels.undo()
+    np.testing.assert_array_equal(result.labels.data, before)
