@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
     Labels = npt.NDArray[np.unsignedinteger]
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
     Numbers = npt.NDArray[Any]
 
 
-def clean(labels: Labels, *, min_object: int = 0, max_hole: int = 0) -> Labels:
+def clean(
+    labels: Labels,
+    *,
+    min_object: int = 0,
+    max_hole: int = 0,
+    values: Collection[int] | None = None,
+) -> Labels:
     """Return labels without small objects, then without small holes.
 
     Parameters
@@ -34,6 +42,9 @@ def clean(labels: Labels, *, min_object: int = 0, max_hole: int = 0) -> Labels:
     max_hole : int
         Objects of fewer pixels that lie within a single other label, away
         from the edge of the array, get that label; 0: none.
+    values : collection of int, optional
+        Labels whose small objects go, and whose holes are filled; all by
+        default.
 
     Returns
     -------
@@ -41,10 +52,55 @@ def clean(labels: Labels, *, min_object: int = 0, max_hole: int = 0) -> Labels:
         Of the same dtype; the same array where nothing is wanted.
     """
     if min_object > 1 and labels.size:
-        labels = _merge_objects(labels, min_object)
+        found = _find_objects(labels)
+        stays = found.areas >= min_object
+        stays[np.argmax(found.areas)] = True
+        stays |= ~_is_one_of(found.labels, values)
+        labels = _merge_objects(found, stays, labels.shape)
     if max_hole > 1 and labels.size:
-        labels = _fill_holes(labels, max_hole)
+        labels = _fill_holes(labels, max_hole, values)
     return labels
+
+
+def keep_largest(
+    labels: Labels, values: Collection[int] | None = None
+) -> Labels:
+    """Return labels of which each has but its largest object.
+
+    The others get the label with which they share the longest border, from
+    those that stay inward. Of equally large objects the first stays.
+
+    Parameters
+    ----------
+    labels : (H, W) uint8 or uint16 array
+        Left as it is.
+    values : collection of int, optional
+        Labels that this is about; all by default.
+
+    Returns
+    -------
+    (H, W) array
+        Of the same dtype.
+    """
+    if not labels.size:
+        return labels
+    found = _find_objects(labels)
+    # Of each label, the last of this order is its largest, first object.
+    order = np.lexsort(
+        (-np.arange(len(found.areas)), found.areas, found.labels)
+    )
+    is_last = np.append(np.diff(found.labels[order].astype(int)) != 0, True)
+    stays = ~_is_one_of(found.labels, values)
+    stays[order[is_last]] = True
+    return _merge_objects(found, stays, labels.shape)
+
+
+def _is_one_of(
+    labels: Labels, values: Collection[int] | None
+) -> npt.NDArray[np.bool_]:
+    if values is None:
+        return np.ones(labels.shape, bool)
+    return np.isin(labels, list(values))
 
 
 @dataclass(slots=True)
@@ -150,11 +206,12 @@ def _join(one: Integers, other: Integers, count: int) -> Integers:
     return roots
 
 
-def _merge_objects(labels: Labels, least: int) -> Labels:
-    found = _find_objects(labels)
+def _merge_objects(
+    found: _Objects, stays: npt.NDArray[np.bool_], shape: tuple[int, int]
+) -> Labels:
+    """Give all objects that do not stay to their neighbors."""
     now = found.labels.copy()
-    is_done = found.areas >= least
-    is_done[np.argmax(found.areas)] = True
+    is_done = stays.copy()
     newest = np.flatnonzero(is_done)
     base = int(now.max()) + 1
     while len(newest):
@@ -176,10 +233,12 @@ def _merge_objects(labels: Labels, least: int) -> Labels:
         newest, best = np.unique(waiting[order], return_index=True)
         now[newest] = offers[order][best]
         is_done[newest] = True
-    return found.paint(now, labels.shape)
+    return found.paint(now, shape)
 
 
-def _fill_holes(labels: Labels, limit: int) -> Labels:
+def _fill_holes(
+    labels: Labels, limit: int, values: Collection[int] | None
+) -> Labels:
     while True:
         found = _find_objects(labels)
         if len(found.areas) == 1:
@@ -189,6 +248,7 @@ def _fill_holes(labels: Labels, limit: int) -> Labels:
         least = np.minimum.reduceat(around, starts[:-1])
         is_within_one = least == np.maximum.reduceat(around, starts[:-1])
         is_hole = is_within_one & (found.areas < limit) & ~found.at_edge
+        is_hole &= _is_one_of(least, values)
         holes = np.flatnonzero(is_hole)
         if not len(holes):
             return labels

@@ -1,0 +1,1 @@
+"""What helps a person to correct and finish labels; knows no layer."""
