@@ -18,6 +18,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_naclip.engine.errors import NaclipError, WeightsMissingError
 from napari_naclip.ui import messages
 from napari_naclip.ui.activity import ActivityBar
+from napari_naclip.ui.painting import painted_later
 from napari_naclip.ui.run import (
     Cancelled,
     Done,
@@ -154,7 +155,8 @@ class RunDirector(QObject):
         self._activity.show(progress)
 
     def _on_imported(self) -> None:
-        self._write(None)
+        with painted_later(self._panel):
+            self._write(None)
 
     def _on_loaded(self, choice: ComputeChoice | None) -> None:
         if choice is not None:

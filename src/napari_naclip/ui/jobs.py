@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import queue
 import threading
 import time
@@ -25,6 +24,7 @@ from napari_naclip.engine.types import Partial, Progress
 from napari_naclip.io.kept_features import shared_store
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
+from napari_naclip.ui.imports import prepare_labels, young_collections
 from napari_naclip.ui.job_errors import forget_locals
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
     try:
         if request.target is None:
             yield RunProgress('import', jobs=jobs, unit=request.unit)
-            _prepare_labels(request.classes)
+            prepare_labels(np.dtype(request.classes.label_dtype))
         loading = SLOT.load(request.model)
         model = yield from _load(loading, tell)
         yield Loaded(model.choice)
@@ -245,34 +245,19 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
         SLOT.release()
 
 
-@functools.cache
-def _prepare_dtype(dtype: np.dtype[Any]) -> None:
-    from napari.layers import Labels
-
-    Labels(
-        np.zeros((2, 2), dtype),
-        colormap={0: 'transparent', 1: 'red', None: 'white'},
-        features={'index': [0]},
-    )
-
-
-def _prepare_labels(classes: ClassList) -> None:
-    """Let napari do here what it does for the first labels of a process.
-
-    It imports pandas and compiles its colormap, for which the window would
-    stand still for more than a second.
-    """
-    _prepare_dtype(np.dtype(classes.label_dtype))
-
-
 def _load(
     steps: Generator[Progress, None, Model],
     tell: Callable[[Progress], RunProgress],
 ) -> Generator[RunProgress | Imported, None, Model]:
     is_imported = False
+    step = Progress('import')
     try:
         while True:
-            step = next(steps)
+            is_import = step.stage == 'import'
+            with (
+                young_collections() if is_import else contextlib.nullcontext()
+            ):
+                step = next(steps)
             # Weights that are missing were noticed before it.
             if step.stage == 'load' and not is_imported:
                 is_imported = True
