@@ -201,8 +201,9 @@ class RunDirector(QObject):
                 case Done():
                     self._panel.show_rest(*writer.end())
                 case Failed():
-                    writer.take_back()
-                    self._show_failure(request, outcome.error)
+                    self._show_failure(
+                        request, outcome.error, parts_stay=writer.keep_parts()
+                    )
                 case Cancelled():
                     writer.take_back()
                     self._panel.show_rest(
@@ -212,11 +213,15 @@ class RunDirector(QObject):
                     )
         self.ended.emit()
 
-    def _show_failure(self, request: RunRequest, error: Exception) -> None:
+    def _show_failure(
+        self, request: RunRequest, error: Exception, *, parts_stay: bool
+    ) -> None:
         is_expected = isinstance(error, NaclipError)
         text = messages.shorten_home(
             str(error) if is_expected else messages.UNEXPECTED.format(error)
         )
+        if parts_stay:
+            text = f'{text} {messages.PARTS_STAY}'
         if isinstance(error, WeightsMissingError):
             # No fault of anybody's that details would explain.
             self._panel.show_rest(text)

@@ -34,6 +34,9 @@ UNEXPECTED: Final = (
     'Something unexpected went wrong: {}. Run again; if it comes back, report '
     'it with the details below.'
 )
+PARTS_STAY: Final = (
+    'What was decided until then is in the labels; Revert takes it back.'
+)
 LIVE_FAILED: Final = (
     'The labels cannot follow: {}. Press Run; if it comes back, report it.'
 )

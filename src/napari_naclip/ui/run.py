@@ -103,6 +103,8 @@ class Run:
                         RATES.remember(self._key, rates)
                     return Done(finished)
                 if isinstance(item, Exception):
+                    # What is decided by now may stay.
+                    yield from merge_partials(self._parts)
                     return Failed(item, finished)
                 if isinstance(item, Finished):
                     finished += 1

@@ -1,7 +1,8 @@
 """From what a run yields to its Labels layer, and back on Cancel.
 
 Runs on the GUI thread. Parts are shown as they come; a plane or region that
-has finished stays, whatever becomes of the rest.
+has finished stays, whatever becomes of the rest, and so do final parts of one
+that failed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from napari_naclip.engine.classes import ClassList
     from napari_naclip.layers.checkpoint import Checkpoint
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
@@ -158,19 +160,7 @@ class RunWriter:
             result.labels,
             {**segmentation.recipe, 'picture': snapshot.describe()},
         )
-        # The layer may have been edited since the table left it.
-        known = () if self._list.is_shown else result.rows
-        state = self._list.state
-        apply_appearance(
-            result,
-            [
-                state.find(row.value) or row
-                for row in segmentation.classes.rows
-                if row.value not in known
-            ],
-        )
-        if self._list.is_shown:
-            store_list(result.labels, state.to_dict())
+        self._name_rows(result, segmentation.classes)
         self._count(snapshot, segmentation.labels)
         self._notices.update(dict.fromkeys(segmentation.notices))
         if snapshot.left_out:
@@ -218,6 +208,54 @@ class RunWriter:
         elif result.checkpoint is not None:
             label_layers.restore(result, result.checkpoint)
         label_layers.end_checkpoint(result)
+
+    def keep_parts(self) -> bool:
+        """End a run that failed; return whether any part of it stays.
+
+        Labels stay that would not have changed any more. ``Revert`` takes
+        them back. Previews are taken back here.
+        """
+        result, settings = self.result, self._request.settings
+        done = None if result is None else result.checkpoint
+        is_final = (
+            settings.refine == 'off'
+            and settings.min_object <= 1
+            and settings.max_hole <= 1
+        )
+        if (
+            result is None
+            or done is None
+            or not done.planes
+            or not is_final
+            or result.labels not in self._viewer.layers
+        ):
+            self.take_back()
+            return False
+        self._disconnect()
+        self._name_rows(result, self._request.classes)
+        self._list.end()
+        self._keep_previous(result)
+        if self._request.target is None:
+            # The planes before are finished; only this one is in question.
+            result.previous = done
+        label_layers.end_checkpoint(result)
+        return True
+
+    def _name_rows(self, result: Result, classes: ClassList) -> None:
+        """Give classes their names and colors in the layer."""
+        # The layer may have been edited since the table left it.
+        known = () if self._list.is_shown else result.rows
+        state = self._list.state
+        apply_appearance(
+            result,
+            [
+                state.find(row.value) or row
+                for row in classes.rows
+                if row.value not in known
+            ],
+        )
+        if self._list.is_shown:
+            store_list(result.labels, state.to_dict())
 
     def _keep_previous(self, result: Result) -> None:
         """Remember what this run overwrote, for Revert."""
