@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -231,11 +232,64 @@ def test_an_answer_that_is_broken_off_spoils_nothing(
     assert_equal(later, run_to_end(fresh.stream(IMAGE, more)))
 
 
+class NoStore(dict[bytes, Any]):
+    """Keeps nothing."""
+
+    def put(self, key: bytes, tokens: Any) -> None:
+        return
+
+
+@pytest.mark.parametrize('first', [None, Region(140, 0, 430, 9)])
+@pytest.mark.parametrize('refine', ['off', 'fast', 'fine'])
+@pytest.mark.parametrize('way', ['whole', 'rows'])
+def test_without_a_store_windows_are_looked_at_once(
+    demo: Model,
+    batches: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    refine: Any,
+    first: Region | None,
+    way: str,
+) -> None:
+    if way == 'rows':
+        force = property(lambda _: sys.maxsize)
+        monkeypatch.setattr(
+            'napari_naclip.engine.refine._Plan.whole_bytes', force
+        )
+    image = np.tile(IMAGE, (3, 2, 1))
+    settings = replace(SETTINGS, window=64, stride=32, refine=refine)
+    classes = make_list(list(WORDS[:3]), has_background=True)
+    results, counts = [], []
+    for store in (DictStore(), NoStore()):
+        live = Segmenter(demo, settings, store).open(image)
+        batches.clear()
+        results.append(run_to_end(live.answer(classes, first=first)))
+        counts.append(list(batches))
+    assert counts[0] == counts[1]
+    assert_equal(*results)
+
+
+def test_what_is_looked_at_first_is_held_only_where_it_is_little(
+    demo: Model, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = np.tile(IMAGE, (3, 1, 1))
+    classes = make_list(list(WORDS[:3]), has_background=False)
+    counts = []
+    for most in (2**20, 0):
+        monkeypatch.setattr('napari_naclip.engine.fetch.FIRST_BYTES', most)
+        live = Segmenter(demo, SETTINGS, NoStore()).open(image)
+        batches.clear()
+        run_to_end(live.answer(classes, first=Region(140, 0, 430, 9)))
+        counts.append(sum(batches))
+    assert counts[0] < counts[1]
+
+
+@pytest.mark.parametrize('refine', ['off', 'fast'])
 def test_what_the_person_looks_at_comes_first(
-    demo: Model, kept: DictStore
+    demo: Model, refine: Any
 ) -> None:
     image = np.tile(IMAGE, (3, 3, 1))
-    live = Segmenter(demo, SETTINGS).open(image)
+    settings = replace(SETTINGS, refine=refine)
+    live = Segmenter(demo, settings).open(image)
     classes = make_list(list(WORDS[:3]), has_background=False)
     look = Region(300, 300, 310, 320)
     parts = [

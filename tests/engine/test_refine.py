@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from napari_naclip.engine import affinities, refine, shifts
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.refine import (
+    Refiner,
     refine_in_place,
-    refined_rows,
 )
 from napari_naclip.engine.shifts import Pixels, Planes
 
@@ -206,8 +206,11 @@ def test_no_bit_depends_on_other_maps_or_on_the_way(
             force = property(lambda _: sys.maxsize)
             patch.setattr(refine._Plan, 'whole_bytes', force)
         pieces = cut(maps[chosen:stop].clone(), heights)
-        rows = refined_rows(pieces, Affinities(guide, dilations), steps)
-        found = torch.cat([each.rows for each in rows], dim=1)
+        refiner = Refiner(stop - chosen, Affinities(guide, dilations), steps)
+        found = torch.cat(
+            [each.rows for piece in pieces for each in refiner.add(piece)],
+            dim=1,
+        )
     assert torch.equal(found, whole[chosen:stop])
 
 
@@ -277,19 +280,14 @@ def test_row_after_row_holds_no_copy_of_the_maps(
 ) -> None:
     force_stream(monkeypatch)
     guide, maps = random_pair(400, 3)
-    taken = 0
-
-    def pieces() -> Iterator[torch.Tensor]:
-        nonlocal taken
-        for piece in maps.split(8, dim=1):
-            taken += piece.shape[1]
-            yield piece
-
-    given = 0
-    for refined in refined_rows(pieces(), Affinities(guide, (1, 4)), 5):
-        given += refined.rows.shape[1]
-        # Each of 5 steps is a block of 8 behind, and a block is in work.
-        assert taken - given <= 6 * 8
+    refiner = Refiner(3, Affinities(guide, (1, 4)), 5)
+    taken = given = 0
+    for piece in maps.split(8, dim=1):
+        taken += piece.shape[1]
+        for refined in refiner.add(piece):
+            given += refined.rows.shape[1]
+            # Each of 5 steps is a block of 8 behind, and a block is in work.
+            assert taken - given <= 6 * 8
     assert given == 400
 
 

@@ -133,11 +133,37 @@ def test_refinement_is_extrapolated() -> None:
     for done in range(1, 101):
         shown = estimator.update(
             # Ten seconds before the first rows.
-            RunProgress('refine', done, 100),
+            RunProgress('refine', done, 100, refined=done / 100),
             14.0 + 0.3 * done,
         )
         if done > 6:
             assert shown.run_left == pytest.approx(0.3 * (100 - done))
+
+
+def test_refinement_behind_the_windows_is_told_apart() -> None:
+    """A row of 10 windows takes 10 s, and then 2 s of refinement."""
+    estimator = RunEstimator(refine='fast')
+    now = 0.0
+    estimator.update(RunProgress('windows', 0, 100), now)
+    for row in range(10):
+        for done in range(10 * row + 1, 10 * row + 11):
+            now += 1.0
+            shown = estimator.update(RunProgress('windows', done, 100), now)
+            if row > 1:
+                assert shown.run_left == pytest.approx(
+                    100 - done + 2 * (10 - row), rel=0.01
+                )
+        # It tells more often than windows do, and of the same windows.
+        for share in range(10 * row + 1, 10 * row + 11):
+            now += 0.2
+            shown = estimator.update(
+                RunProgress('windows', done, 100, refined=share / 100), now
+            )
+    assert shown.run_left == pytest.approx(0.0, abs=0.01)
+    rates = estimator.finish(now)
+    assert rates is not None
+    assert rates.window == pytest.approx(1.0)
+    assert rates.tail == pytest.approx(20 / rest_seconds(1.0, 1, 'fast'))
 
 
 def test_windows_that_were_kept_are_not_measured() -> None:

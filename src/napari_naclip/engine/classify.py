@@ -3,7 +3,8 @@
 Everything here is linear in the tokens up to the softmax: the cosines, the
 upsampling, the mean over windows, the resize to the image and PAMR. It runs
 on the CPU, from the top of the image to its bottom: tile by tile, and refined
-row by row.
+row by row. Rows are refined as soon as their windows were looked at, so that
+nothing has to stay until the end, or to be made twice where nothing stays.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_naclip.engine import parts
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.decide import Tally, class_queries
-from napari_naclip.engine.refine import refined_rows
-from napari_naclip.engine.tiles import Projection, TokenScores
+from napari_naclip.engine.fetch import WindowRows
+from napari_naclip.engine.refine import Refiner
+from napari_naclip.engine.tiles import TILE, Projection, TokenScores
 from napari_naclip.engine.types import (
     REFINEMENTS,
     Partial,
@@ -25,18 +28,18 @@ from napari_naclip.engine.types import (
 from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     import torch
 
     from napari_naclip.engine.features import Features
+    from napari_naclip.engine.fetch import Fill
     from napari_naclip.engine.types import ClassList, Settings
-
-    #: Makes windows be there; yields how far it is.
-    Fill = Callable[[range], Iterator[Progress]]
 
 #: Steps in which a refinement's progress is told.
 _REFINE_STEPS = 100
+#: Steps of one dilation that take about as long as maps and their preview.
+_MAPS_STEPS = 5
 #: Bytes of tallies that are kept for the next answer, at most.
 TALLY_BYTES = 512 * 2**20
 
@@ -56,8 +59,6 @@ class Labeler:
         settings; the others are added to it, and it is used up.
     known : int
         How many classes it holds.
-    keeps : bool
-        Whether to keep a tally, where there is memory for it.
 
     Attributes
     ----------
@@ -76,8 +77,6 @@ class Labeler:
         settings: Settings,
         before: Tally | None = None,
         known: int = 0,
-        *,
-        keeps: bool = True,
     ) -> None:
         self._features = features
         self._classes = classes
@@ -92,13 +91,14 @@ class Labeler:
             for each in owners[known:]
         ]
         self._projection = Projection(features)
+        self._windows = WindowRows(features, self._projection)
         size = features.region.size
         self.labels = np.empty(size, classes.label_dtype)
         self.confidence = np.empty(size, np.float16)
         self.tally = before
         if before is not None:
             before.allow_synonyms(needed=self._has_synonyms)
-        elif keeps and size[0] * size[1] * Tally.BYTES <= TALLY_BYTES:
+        elif size[0] * size[1] * Tally.BYTES <= TALLY_BYTES:
             self.tally = Tally.empty(*size, has_synonyms=self._has_synonyms)
 
     def decide(
@@ -120,13 +120,20 @@ class Labeler:
         done: tuple[range, range] = range(0), range(0)
         if first is not None and first.meets(region):
             done = self._touching(first.intersection(region))
+            holds = self._windows.may_hold(done[0])
             for row in done[0]:
-                yield from self._decide_row(scores, row, done[1], fill)
+                yield from self._windows.fetch(row, scores, fill, holds=holds)
+                yield self._decide_row(scores, row, done[1])
         rows, columns = self._touching(region)
         for row in rows:
-            spans = _without(columns, done[1]) if row in done[0] else [columns]
+            yield from self._windows.fetch(row, scores, fill)
+            spans = (
+                parts.without(columns, done[1])
+                if row in done[0]
+                else [columns]
+            )
             for span in spans:
-                yield from self._decide_row(scores, row, span, fill)
+                yield self._decide_row(scores, row, span)
 
     def _touching(self, area: Region) -> tuple[range, range]:
         """Return the tiles that hold any pixel of an area."""
@@ -136,13 +143,12 @@ class Labeler:
         )
 
     def _decide_row(
-        self, scores: TokenScores, index: int, span: range, fill: Fill
-    ) -> Iterator[Progress | Partial]:
-        """Decide some tiles of a row of tiles."""
+        self, scores: TokenScores, index: int, span: range
+    ) -> Partial:
+        """Decide some tiles of a row of tiles whose windows are there."""
         rows, columns = self._projection.rows, self._projection.columns
         region = self._features.region
         row = rows.tile(index)
-        yield from self._fetch(index, scores, fill)
         inner_rows, outer_rows = row.overlap(region.top, region.bottom)
         for j in span:
             column = columns.tile(j)
@@ -152,7 +158,7 @@ class Labeler:
             self._add(maps, (inner_rows, inner), (outer_rows, outer))
         left = max(columns.tile(span[0]).start, region.left)
         right = min(columns.tile(span[-1]).stop, region.right)
-        yield Partial(
+        return Partial(
             Region(
                 region.top + outer_rows.start,
                 left,
@@ -163,19 +169,6 @@ class Labeler:
                 outer_rows, left - region.left : right - region.left
             ].copy(),
         )
-
-    def _fetch(
-        self, index: int, scores: TokenScores, fill: Fill
-    ) -> Iterator[Progress]:
-        """Make what a row of tiles needs be there; let go of what is above."""
-        part = self._features.part
-        windows = self._projection.windows(self._projection.rows.tile(index))
-        width = len(part.columns)
-        start = (windows.start - part.rows.start) * width
-        yield from fill(range(start, start + len(windows) * width))
-        scores.release(windows.start)
-        self._projection.rows.release(index)
-        self._features.tokens.release(range(start))
 
     def _add(
         self,
@@ -194,12 +187,7 @@ class Labeler:
         tally = Tally.empty(*maps.shape[1:], has_synonyms=self._has_synonyms)
         if self._known and self.tally is not None:
             tally.part(*inner).assign(self.tally.part(*outer))
-        for place, each in enumerate(self._owners, start=self._known):
-            tally.add(
-                maps[each.start : each.stop],
-                place,
-                self._settings.logit_scale,
-            )
+        self._count(maps, tally)
         tally = tally.part(*inner)
         self.labels[outer] = tally.labels(
             self._classes, self._settings.threshold
@@ -208,58 +196,139 @@ class Labeler:
         if self.tally is not None:
             self.tally.part(*outer).assign(tally)
 
-    def refine(self, fill: Fill) -> Iterator[Progress]:
-        """Decide every pixel from refined maps; yield progress."""
-        features = self._features
+    def _count(self, maps: torch.Tensor, tally: Tally) -> None:
+        """Add the classes that are not in it yet to a tally."""
+        for place, each in enumerate(self._owners, start=self._known):
+            tally.add(
+                maps[each.start : each.stop],
+                place,
+                self._settings.logit_scale,
+            )
+
+    def refine(
+        self,
+        fill: Fill,
+        first: Region | None = None,
+        *,
+        previews: bool = False,
+    ) -> Iterator[Progress | Partial]:
+        """Decide every pixel from refined maps; yield progress and previews.
+
+        Parameters
+        ----------
+        fill : callable
+            Takes windows of the features, and makes them be there.
+        first : Region, optional
+            What the person looks at: previewed before the rest.
+        previews : bool
+            Whether labels without refinement come before the refined ones;
+            only where all classes are new.
+        """
+        features, rows = self._features, self._projection.rows
         scores = TokenScores(features, self._queries)
-        steps, dilations = REFINEMENTS[self._settings.refine]
         # Beyond this nothing is known that would be the same in the whole
         # image.
         outer = with_halo(
             features.region, features.size, self._settings.refine
         ).intersection(features.plan.covered(features.size, features.part))
-        tiles = self._projection.rows.touching(outer.top, outer.bottom)
-        for index in tiles:
-            yield from self._fetch(index, scores, fill)
+        shown = None
+        if previews and first is not None and first.meets(features.region):
+            shown = first.intersection(features.region)
+            indices = rows.touching(shown.top, shown.bottom)
+            holds = self._windows.may_hold(indices)
+            # Whole rows of tiles: the others then do not meet it.
+            shown = Region(
+                max(rows.tile(indices[0]).start, features.region.top),
+                shown.left,
+                min(rows.tile(indices[-1]).stop, features.region.bottom),
+                shown.right,
+            )
+            for index in indices:
+                yield from self._windows.fetch(
+                    index, scores, fill, holds=holds
+                )
+                part = parts.in_tile(shown, rows.tile(index))
+                maps = self._projection.maps(scores, part)
+                yield self._preview(maps, part, part)
 
         def guide(top: int, bottom: int) -> torch.Tensor:
-            return features.seen.guide(_rows_of(outer, top, bottom))
+            return features.seen.guide(parts.rows_of(outer, top, bottom))
 
+        steps, dilations = REFINEMENTS[self._settings.refine]
+        refiner = Refiner(
+            scores.queries, Affinities(guide, dilations, outer.size), steps
+        )
         top = 0
-        for refined in refined_rows(
-            self._maps_of(outer, scores, fill),
-            Affinities(guide, dilations, outer.size),
-            steps,
-        ):
-            bottom = top + refined.rows.shape[1]
-            if bottom > top:
-                self._add_refined(refined.rows, _rows_of(outer, top, bottom))
-            top = bottom
-            yield Progress(
-                'refine',
-                int(refined.done * _REFINE_STEPS),
-                _REFINE_STEPS,
-            )
+        for index in rows.touching(outer.top, outer.bottom):
+            yield from self._windows.fetch(index, scores, fill)
+            place = parts.in_tile(outer, rows.tile(index))
+            maps = self._projection.maps(scores, place)
+            if previews and place.meets(features.region):
+                part = place.intersection(features.region)
+                for area in parts.beside(part, shown):
+                    yield self._preview(maps, place, area)
+            for refined in refiner.add(maps):
+                bottom = top + refined.rows.shape[1]
+                if bottom > top:
+                    self._add_refined(
+                        refined.rows, parts.rows_of(outer, top, bottom)
+                    )
+                top = bottom
+                taken = (place.bottom - outer.top) / outer.size[0]
+                yield self._refine_progress(refined.done, taken)
 
-    def _maps_of(
-        self, area: Region, scores: TokenScores, fill: Fill
-    ) -> Iterator[torch.Tensor]:
-        """Yield the (Q, rows, columns) maps of an area, top to bottom."""
-        rows = self._projection.rows
-        for index in rows.touching(area.top, area.bottom):
-            row = rows.tile(index)
-            # There already, unless the store forgot them meanwhile.
-            for _ in self._fetch(index, scores, fill):
-                pass
-            yield self._projection.maps(
-                scores,
-                Region(
-                    max(row.start, area.top),
-                    area.left,
-                    min(row.stop, area.bottom),
-                    area.right,
-                ),
+    def _refine_progress(self, refined: float, taken: float) -> Progress:
+        """Return how far it is: a refinement goes on behind the windows.
+
+        Parameters
+        ----------
+        refined, taken : float
+            Share of the steps' work that is done, and of the rows whose maps
+            and previews are.
+        """
+        steps, dilations = REFINEMENTS[self._settings.refine]
+        maps = _MAPS_STEPS / (steps * len(dilations))
+        done = (refined + maps * taken) / (1 + maps)
+        tokens = self._features.tokens
+        if tokens.done < len(tokens):
+            return Progress(
+                'windows', tokens.done, len(tokens), tokens.found, done
             )
+        return Progress(
+            'refine',
+            int(done * _REFINE_STEPS),
+            _REFINE_STEPS,
+            refined=done,
+        )
+
+    def _preview(
+        self, maps: torch.Tensor, place: Region, area: Region
+    ) -> Partial:
+        """Return what an area would be without refinement.
+
+        Parameters
+        ----------
+        maps : (Q, rows, columns) float32 Tensor
+        place, area : Region
+            Where the maps lie, and the area among them.
+        """
+        labels = np.empty(area.size, self._classes.label_dtype)
+        # As much at once as stays in the cache.
+        for left in range(area.left, area.right, TILE):
+            right = min(left + TILE, area.right)
+            part = maps[
+                :,
+                area.top - place.top : area.bottom - place.top,
+                left - place.left : right - place.left,
+            ]
+            tally = Tally.empty(
+                *part.shape[1:], has_synonyms=self._has_synonyms
+            )
+            self._count(part, tally)
+            labels[:, left - area.left : right - area.left] = tally.labels(
+                self._classes, self._settings.threshold
+            )
+        return Partial(area, labels)
 
     def _add_refined(self, maps: torch.Tensor, place: Region) -> None:
         """Let the classes compete where refined maps lie in the region."""
@@ -290,17 +359,3 @@ class Labeler:
         self._classes, self._settings = classes, settings
         self.labels = self.tally.labels(classes, settings.threshold)
         self.confidence = self.tally.confidence()
-
-
-def _without(columns: range, done: range) -> list[range]:
-    """Return what is left of a range without another inside it."""
-    parts = [
-        range(columns.start, done.start),
-        range(done.stop, columns.stop),
-    ]
-    return [part for part in parts if part]
-
-
-def _rows_of(area: Region, top: int, bottom: int) -> Region:
-    """Return some rows of an area, counted from its first."""
-    return Region(area.top + top, area.left, area.top + bottom, area.right)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -88,6 +89,11 @@ class WindowTokens:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def window_bytes(self) -> int:
+        """Bytes of a window's tokens."""
+        return math.prod(self.shape) * self._dtype.itemsize
 
     @property
     def found(self) -> int:

@@ -24,7 +24,7 @@ from napari_naclip.engine.types import (
 from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
     from napari_naclip.engine.decide import Tally
     from napari_naclip.engine.encoder import Encoder
@@ -133,12 +133,14 @@ class LiveSegmentation:
             labeler = Labeler(
                 self._features, queries, classes, settings, before, known
             )
-            preview = None
-            if previews and not known and settings.refine != 'off':
-                preview = Labeler(
-                    self._features, queries, classes, settings, keeps=False
+            fill = functools.partial(self._encoder.fill, self._features)
+            yield Progress('windows', 0, len(self._features.tokens))
+            if settings.refine == 'off':
+                yield from labeler.decide(fill, first)
+            else:
+                yield from labeler.refine(
+                    fill, first, previews=previews and not known
                 )
-            yield from self._label(labeler, preview, settings, first)
         if labeler.tally is not None:
             self._answer = _Answer(labeler, prompts, settings)
         self._features.tokens.release()
@@ -169,22 +171,6 @@ class LiveSegmentation:
             self._features = self._encoder.prepare(
                 features.seen, features.plan, features.region, settings.refine
             )
-
-    def _label(
-        self,
-        labeler: Labeler,
-        preview: Labeler | None,
-        settings: Settings,
-        first: Region | None,
-    ) -> Iterator[Progress | Partial]:
-        fill = functools.partial(self._encoder.fill, self._features)
-        yield Progress('windows', 0, len(self._features.tokens))
-        if settings.refine == 'off':
-            yield from labeler.decide(fill, first)
-            return
-        if preview is not None:
-            yield from preview.decide(fill, first)
-        yield from labeler.refine(fill)
 
     def _segmentation(
         self, labeler: Labeler, classes: ClassList, settings: Settings

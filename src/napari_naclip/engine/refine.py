@@ -23,7 +23,7 @@ import torch
 from napari_naclip.engine.shifts import rows_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from napari_naclip.engine.affinities import Affinities
     from napari_naclip.engine.shifts import Rows
@@ -50,39 +50,56 @@ class Refined:
     done: float
 
 
-def refined_rows(
-    pieces: Iterable[torch.Tensor],
-    affinities: Affinities,
-    steps: int,
-) -> Iterator[Refined]:
-    """Yield the rows of refined maps from top to bottom.
+class Refiner:
+    """Takes maps from top to bottom, and gives them back refined.
 
     A map's values depend neither on the other maps nor on how the rows come
     in pieces, nor on the number of threads, to the last bit.
 
     Parameters
     ----------
-    pieces : iterable of (Q, rows, W) float32 Tensor
-        The maps from top to bottom, in pieces of any height. Overwritten.
+    maps : int
+        Q.
     affinities : Affinities
-        Of a picture as high as all pieces together.
+        Of the picture.
     steps : int
         How often the maps are averaged; at least 1.
     """
-    pieces = iter(pieces)
-    first = next(pieces)
-    plan = _Plan(
-        len(first),
-        affinities.size,
-        steps,
-        affinities.reach,
-        len(affinities.offsets),
-    )
-    pieces = itertools.chain([first], pieces)
-    del first
-    if plan.whole_bytes <= plan.stream_bytes:
-        return _refine_whole(pieces, affinities, plan)
-    return _refine_stream(pieces, affinities, plan)
+
+    def __init__(self, maps: int, affinities: Affinities, steps: int) -> None:
+        self._affinities = affinities
+        self._plan = _Plan(
+            maps,
+            affinities.size,
+            steps,
+            affinities.reach,
+            len(affinities.offsets),
+        )
+        self._stream: _Stream | None = None
+        if self._plan.whole_bytes > self._plan.stream_bytes:
+            self._stream = _Stream(affinities, self._plan)
+        self._pieces: list[torch.Tensor] = []
+        self._missing = affinities.size[0]
+
+    def add(self, piece: torch.Tensor) -> Iterator[Refined]:
+        """Take the next rows; yield what can be refined now, top to bottom.
+
+        After the last rows it goes on to the end. Take all that it yields
+        before more is added.
+
+        Parameters
+        ----------
+        piece : (Q, rows, W) float32 Tensor
+            Of any height. Overwritten.
+        """
+        self._missing -= piece.shape[1]
+        if self._stream is not None:
+            yield from self._stream.add(piece)
+            return
+        self._pieces.append(piece)
+        if self._missing == 0:
+            pieces, self._pieces = self._pieces, []
+            yield from _refine_whole(pieces, self._affinities, self._plan)
 
 
 def refine_in_place(
@@ -90,7 +107,7 @@ def refine_in_place(
 ) -> Iterator[float]:
     """Refine (Q, H, W) maps where they are; yield the share that is done."""
     top = 0
-    for refined in refined_rows([maps], affinities, steps):
+    for refined in Refiner(len(maps), affinities, steps).add(maps):
         bottom = top + refined.rows.shape[1]
         if refined.rows.data_ptr() != maps.data_ptr():
             # Rows come out after they were taken in.
@@ -147,6 +164,11 @@ class _Plan:
         return 2 * self.reach + self.lag + 3 * self.block
 
     @property
+    def weights_steps(self) -> float:
+        """Steps that take about as long as the weights, as was measured."""
+        return 55 / (self.group + 4)
+
+    @property
     def group(self) -> int:
         """Maps that a small picture's are refined in at once."""
         return -(-self.maps // -(-self.maps // _GROUP))
@@ -165,14 +187,6 @@ class _Plan:
         rows = self.steps * self.stage_rows * self.maps
         kept = min(height, self.steps * self.lag + self.block)
         return 4 * width * (rows + self.neighbors * kept)
-
-
-def _cut(
-    pieces: Iterable[torch.Tensor], height: int
-) -> Iterator[torch.Tensor]:
-    """Yield maps in blocks of at most some rows."""
-    for piece in pieces:
-        yield from piece.split(height, dim=1)
 
 
 class _Stage:
@@ -235,67 +249,90 @@ class _Stage:
             self.rows.repeat(at - 1, at, at + reach)
 
 
-def _refine_stream(
-    pieces: Iterable[torch.Tensor], affinities: Affinities, plan: _Plan
-) -> Iterator[Refined]:
-    """Refine row after row."""
-    height, width = plan.size
-    block = plan.block
+class _Stream:
+    """Refines row after row.
 
-    def make_rows(count: int) -> Rows:
-        return plan.layout((plan.maps, count, width), affinities.offsets)
+    Parameters
+    ----------
+    affinities : Affinities
+    plan : _Plan
+    """
 
-    stages = [
-        _Stage(make_rows(plan.stage_rows), plan) for _ in range(plan.steps)
-    ]
-    result = make_rows(block)
-    weights: dict[int, Any] = {}
-    taken = given = 0
-    for values in itertools.chain(_cut(pieces, block), itertools.repeat(None)):
-        if values is not None:
+    def __init__(self, affinities: Affinities, plan: _Plan) -> None:
+        self._affinities = affinities
+        self._plan = plan
+        self._stages = [
+            _Stage(self._make_rows(plan.stage_rows), plan)
+            for _ in range(plan.steps)
+        ]
+        self._result = self._make_rows(plan.block)
+        self._weights: dict[int, Any] = {}
+        self._taken = self._given = 0
+
+    def _make_rows(self, count: int) -> Rows:
+        plan = self._plan
+        shape = plan.maps, count, plan.size[1]
+        return plan.layout(shape, self._affinities.offsets)
+
+    def add(self, piece: torch.Tensor) -> Iterator[Refined]:
+        """Take rows in; yield after each block, and after the last go on."""
+        first = self._stages[0]
+        for values in piece.split(self._plan.block, dim=1):
             count = values.shape[1]
-            stages[0].rows.put(stages[0].make_room(count), values)
-            stages[0].add(count)
-            taken += count
-        if stages[0].is_ready:
-            top = stages[0].next
-            made = affinities.rows(top, top + stages[0].next_count)
-            weights[top] = result.prepare(made)
-        count = _advance(stages, weights, result)
-        rows = result.get(0, torch.empty(plan.maps, count, width))
-        given += count
-        yield Refined(rows, (taken + given) / (2 * height))
-        if given == height:
-            return
+            first.rows.put(first.make_room(count), values)
+            first.add(count)
+            self._taken += count
+            yield self._advance()
+        height = self._plan.size[0]
+        while self._taken == height and self._given < height:
+            yield self._advance()
 
+    def _advance(self) -> Refined:
+        """Let every step do its next block."""
+        first = self._stages[0]
+        if first.is_ready:
+            top = first.next
+            made = self._affinities.rows(top, top + first.next_count)
+            self._weights[top] = self._result.prepare(made)
+        for stage, follower in itertools.pairwise([*self._stages, None]):
+            if stage is not None and stage.is_ready:
+                self._step(stage, follower)
+        given, self._given = self._given, self._stages[-1].next
+        rows = torch.empty(
+            self._plan.maps, self._given - given, self._plan.size[1]
+        )
+        return Refined(self._result.get(0, rows), self._done)
 
-def _advance(
-    stages: list[_Stage], weights: dict[int, Any], result: Rows
-) -> int:
-    """Let every step do its next block; return how many rows came out."""
-    for stage, follower in itertools.pairwise([*stages, None]):
-        if stage is None or not stage.is_ready:
-            continue
+    def _step(self, stage: _Stage, follower: _Stage | None) -> None:
+        """Average the next block of a step."""
         top, count = stage.next, stage.next_count
-        target, to = result, 0
+        target, to = self._result, 0
         if follower is not None:
             target, to = follower.rows, follower.make_room(count)
-        stage.rows.step(stage.find(top), count, weights[top], target, to)
+        weights = self._weights[top]
+        stage.rows.step(stage.find(top), count, weights, target, to)
         stage.next += count
         if follower is None:
-            del weights[top]
-            return count
-        follower.add(count)
-    return 0
+            del self._weights[top]
+        else:
+            follower.add(count)
+
+    @property
+    def _done(self) -> float:
+        plan = self._plan
+        height = plan.size[0]
+        rows = sum(stage.next for stage in self._stages)
+        return (plan.weights_steps * self._stages[0].next + rows) / (
+            plan.weights_steps * height + plan.steps * height
+        )
 
 
 def _refine_whole(
-    pieces: Iterable[torch.Tensor], affinities: Affinities, plan: _Plan
+    pieces: list[torch.Tensor], affinities: Affinities, plan: _Plan
 ) -> Iterator[Refined]:
     """Refine step after step, a group of maps at a time."""
-    first, *others = pieces
-    maps = torch.cat([first, *others], dim=1) if others else first
-    del first, others
+    maps = torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]
+    pieces.clear()
     nothing = maps[:, :0]
     reach, (height, width) = plan.reach, plan.size
     shape = plan.group, height + 2 * reach, width
@@ -305,13 +342,12 @@ def _refine_whole(
         (top, min(block, height - top)) for top in range(0, height, block)
     ]
     starts = range(0, plan.maps, plan.group)
-    # The weights take about as long as two steps.
-    total = 2 + len(starts) * plan.steps
+    total = plan.weights_steps + len(starts) * plan.steps
     done = 0.0
     weights = []
     for top, count in blocks:
         weights.append(rows.prepare(affinities.rows(top, top + count)))
-        done += 2 / len(blocks)
+        done += plan.weights_steps / len(blocks)
         yield Refined(nothing, done / total)
     for start in starts:
         # The last group may be smaller: what else is in the rows is refined

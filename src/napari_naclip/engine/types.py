@@ -211,12 +211,15 @@ class Progress:
         that it is not known.
     found : int
         How many of those done took no work, because they were kept.
+    refined : float
+        Share of the refinement that is done: it goes on behind the windows.
     """
 
     stage: Stage
     done: int = 0
     total: int = 0
     found: int = 0
+    refined: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ _LEAST_SPAN: Final = 0.5
 #: both, which one run measures.
 _REST: Final[dict[Refinement, tuple[float, float]]] = {
     'off': (0.015, 0.001),
-    'fast': (0.22, 0.03),
-    'fine': (2.0, 0.18),
+    'fast': (0.15, 0.031),
+    'fine': (1.2, 0.15),
 }
 
 
@@ -64,6 +64,8 @@ class RunProgress:
         What a job is.
     found : int
         How many of those done took no work, because they were kept.
+    refined : float
+        Share of the job's refinement that is done, behind its windows.
     rate : float or None
         Steps of the stage a second; bytes, for a download.
     stage_left, run_left : float or None
@@ -77,6 +79,7 @@ class RunProgress:
     jobs: int = 1
     unit: Literal['plane', 'region'] = 'plane'
     found: int = 0
+    refined: float = 0.0
     rate: float | None = None
     stage_left: float | None = None
     run_left: float | None = None
@@ -176,18 +179,26 @@ class _StageClock:
 
 
 class _Refining:
-    """Time left of a job's refinement, which goes down the picture evenly."""
+    """Time left of a job's refinement, which goes by its own share.
+
+    Attributes
+    ----------
+    share : float
+        That is done.
+    time : float
+        Seconds that it took.
+    """
 
     def __init__(self) -> None:
-        self.time = 0.0
+        self.share = self.time = 0.0
         # What comes before the first rows is no measure of the others.
         self._first: float | None = None
-        self._share = self._measured = 0.0
+        self._measured = 0.0
 
     def update(self, share: float, seconds: float) -> None:
         """Take in how far it is, and how long that took since the last."""
         self.time += seconds
-        self._share = share
+        self.share = share
         if self._first is None:
             self._first = share
         else:
@@ -196,10 +207,10 @@ class _Refining:
     @property
     def seconds_left(self) -> float | None:
         """Seconds; None while too little was seen."""
-        done = self._share - (self._first or 0.0)
+        done = self.share - (self._first or 0.0)
         if done < _SHARE_KNOWN:
             return None
-        return self._measured * (1 - self._share) / done
+        return self._measured * (1 - self.share) / done
 
 
 class RunEstimator:
@@ -253,9 +264,8 @@ class RunEstimator:
         rate = self._clock.update(progress, now)
         if progress.stage == 'windows':
             self._count_windows(progress, now)
-        elif progress.stage == 'refine' and self._windows:
-            share = progress.done / progress.total if progress.total else 0.0
-            self._refining.update(share, now - self._last)
+        if self._windows and progress.refined > self._refining.share:
+            self._refining.update(progress.refined, now - self._last)
             self._tail_time += now - self._last
             self._last = now
         stage_left = None

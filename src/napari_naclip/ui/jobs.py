@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -178,13 +178,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
 
     def tell(progress: Progress, job: int = 1) -> RunProgress:
         return RunProgress(
-            progress.stage,
-            progress.done,
-            progress.total,
-            job=job,
-            jobs=jobs,
-            unit=request.unit,
-            found=progress.found,
+            **asdict(progress), job=job, jobs=jobs, unit=request.unit
         )
 
     for progress in SLOT.acquire():

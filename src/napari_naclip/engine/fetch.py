@@ -1,0 +1,73 @@
+"""Windows that come when a row of tiles needs them, and go after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_naclip.engine.features import Features
+    from napari_naclip.engine.tiles import Projection, TokenScores
+    from napari_naclip.engine.types import Progress
+
+    #: Makes windows be there; yields how far it is.
+    Fill = Callable[[range], Iterator[Progress]]
+
+#: Bytes of tokens that stay from what is decided first until the rest comes
+#: there, at most: else a store that forgets would have them made twice.
+FIRST_BYTES = 64 * 2**20
+
+
+class WindowRows:
+    """The windows of features, as rows of tiles need them.
+
+    Parameters
+    ----------
+    features : Features
+    projection : Projection
+        Of these features.
+    """
+
+    def __init__(self, features: Features, projection: Projection) -> None:
+        self._features = features
+        self._projection = projection
+
+    def fetch(
+        self,
+        index: int,
+        scores: TokenScores,
+        fill: Fill,
+        *,
+        holds: bool = False,
+    ) -> Iterator[Progress]:
+        """Make what a row of tiles needs be there; let go of what is above.
+
+        Parameters
+        ----------
+        index : int
+            Of the row of tiles.
+        scores : TokenScores
+        fill : callable
+            Takes windows of the features.
+        holds : bool
+            Whether tokens stay, because rows above come next.
+        """
+        part = self._features.part
+        windows = self._needed(index)
+        width = len(part.columns)
+        start = (windows.start - part.rows.start) * width
+        yield from fill(range(start, start + len(windows) * width))
+        scores.release(windows.start)
+        self._projection.rows.release(index)
+        if not holds:
+            self._features.tokens.release(range(start))
+
+    def may_hold(self, rows: range) -> bool:
+        """Return whether the tokens of rows of tiles are few."""
+        count = self._needed(rows[-1]).stop - self._needed(rows[0]).start
+        windows = count * len(self._features.part.columns)
+        return windows * self._features.tokens.window_bytes <= FIRST_BYTES
+
+    def _needed(self, index: int) -> range:
+        return self._projection.windows(self._projection.rows.tile(index))
