@@ -143,7 +143,7 @@ def test_stopping_stops_what_was_replaced_too() -> None:
         return Wish(owner, (Question(kept, wanted, None),))
 
     told = []
-    thread = LiveThread(told.append)
+    thread = LiveThread(told.append, lambda *_: None)
     mine, others = object(), object()
     first, second = wish(mine, Slow()), wish(mine, Slow())
     thread.submit(first)

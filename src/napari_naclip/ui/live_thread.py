@@ -2,6 +2,7 @@
 
 Each panel has one wish at a time; a newer one takes its place. Runs go
 first: an answer under way makes room for one and starts again afterwards.
+Asides, which no label depends on, come after both.
 """
 
 from __future__ import annotations
@@ -84,6 +85,33 @@ class Wish:
         ] == [(each.kept, each.wanted) for each in questions]
 
 
+@dataclass(slots=True, eq=False)
+class Aside:
+    """Something else to compute from what answers, such as a heat map.
+
+    Attributes
+    ----------
+    owner : object
+        Who asks; must not be a widget, which the thread would keep alive.
+    kind : str
+        Of each owner and kind only the last one is computed.
+    work : callable
+        Returns a generator: its steps are where it may be given up, what it
+        returns is the answer. Called again where a run or a wish came
+        between.
+    reserved_cores : int
+        Processor cores that are left to the window.
+    is_stopped : threading.Event
+        Nobody wants it any more.
+    """
+
+    owner: object
+    kind: str
+    work: Callable[[], Generator[object, None, object]] = field(repr=False)
+    reserved_cores: int = 1
+    is_stopped: threading.Event = field(default_factory=threading.Event)
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Something about a wish: a part, an answer, progress, an error, the end.
@@ -113,13 +141,22 @@ class LiveThread:
     ----------
     tell : callable
         Gets each ``Told``, in the thread.
+    tell_aside : callable
+        Gets each aside, and its answer or the exception that it ended with.
     """
 
-    def __init__(self, tell: Callable[[Told], object]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[Told], object],
+        tell_aside: Callable[[Aside, object], object],
+    ) -> None:
         self._tell = tell
+        self._tell_aside = tell_aside
+        # Reentrant, as asking drops what was asked before.
         self._changed = threading.Condition()
         self._waiting: dict[int, Wish] = {}
         self._current: Wish | None = None
+        self._asides: dict[tuple[int, str], Aside] = {}
         self._is_closed = False
         self._thread: threading.Thread | None = None
 
@@ -131,13 +168,30 @@ class LiveThread:
             ):
                 self._current.is_replaced.set()
             self._waiting[id(wish.owner)] = wish
-            self._changed.notify_all()
-            if self._thread is None:
-                # Daemon: what never returns must not keep the program.
-                self._thread = threading.Thread(
-                    target=self._work, name='napari-naclip live', daemon=True
-                )
-                self._thread.start()
+            self._wake()
+
+    def ask(self, aside: Aside) -> None:
+        """Put an aside in the place of its owner's last one of its kind."""
+        with self._changed:
+            self.drop(aside.owner, aside.kind)
+            self._asides[id(aside.owner), aside.kind] = aside
+            self._wake()
+
+    def drop(self, owner: object, kind: str) -> None:
+        """Give up an owner's aside of a kind, waiting or under way."""
+        with self._changed:
+            last = self._asides.pop((id(owner), kind), None)
+            if last is not None:
+                last.is_stopped.set()
+
+    def _wake(self) -> None:
+        self._changed.notify_all()
+        if self._thread is None:
+            # Daemon: what never returns must not keep the program.
+            self._thread = threading.Thread(
+                target=self._work, name='napari-naclip live', daemon=True
+            )
+            self._thread.start()
 
     def stop(self, wish: Wish) -> None:
         """Give up a wish and what it replaced, waiting or under way."""
@@ -156,6 +210,9 @@ class LiveThread:
         with self._changed:
             self._is_closed = True
             self._waiting.clear()
+            for aside in self._asides.values():
+                aside.is_stopped.set()
+            self._asides.clear()
             if self._current is not None:
                 self._current.is_stopped.set()
             self._changed.notify_all()
@@ -165,21 +222,63 @@ class LiveThread:
 
     def _work(self) -> None:
         while True:
+            wish: Wish | None = None
+            aside: Aside | None = None
             with self._changed:
                 self._current = None
-                while not (self._waiting or self._is_closed):
+                while not (self._waiting or self._asides or self._is_closed):
                     self._changed.wait()
                 if self._is_closed:
                     return
-                wish = self._waiting.pop(next(iter(self._waiting)))
-                self._current = wish
-            try:
-                self._fulfill(wish)
-            except Exception as error:  # noqa: BLE001 - it goes on for others
-                forget_locals(error)
-                self._say(wish, None, error)
+                if self._waiting:
+                    wish = self._waiting.pop(next(iter(self._waiting)))
+                    self._current = wish
+                else:
+                    aside = next(iter(self._asides.values()))
+            if wish is not None:
+                try:
+                    self._fulfill(wish)
+                except Exception as error:  # noqa: BLE001 - others go on
+                    forget_locals(error)
+                    self._say(wish, None, error)
+            if aside is not None:
+                self._take_aside(aside)
             # Nothing is held while there is nothing to do.
-            del wish
+            del wish, aside
+
+    def _take_aside(self, aside: Aside) -> None:
+        """Compute an aside, unless a run or a wish comes between."""
+        if not SLOT.try_acquire():
+            return
+        try:
+            with threads_left_for_window(aside.reserved_cores):
+                what = self._compute(aside)
+        except _MakeWay:
+            # It stays where it is, for the next time.
+            return
+        except Exception as error:  # noqa: BLE001 - it goes on for others
+            forget_locals(error)
+            what = error
+        finally:
+            SLOT.release()
+        with self._changed:
+            if aside.is_stopped.is_set():
+                return
+            del self._asides[id(aside.owner), aside.kind]
+        self._tell_aside(aside, what)
+
+    def _compute(self, aside: Aside) -> object:
+        steps = aside.work()
+        try:
+            while not aside.is_stopped.is_set():
+                if SLOT.is_wanted or self._waiting:
+                    raise _MakeWay
+                next(steps)
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            steps.close()
+        return None
 
     def _say(
         self,

@@ -20,13 +20,16 @@ class Messenger(QObject):
     -------
     told(Told)
         For all panels: each knows its wishes.
+    told_aside(Aside, object)
+        An aside and what came of it.
     """
 
     told = Signal(object)
+    told_aside = Signal(object, object)
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers = LiveThread(self.told.emit)
+        self.answers = LiveThread(self.told.emit, self.told_aside.emit)
         atexit.register(self.answers.close)
 
 
