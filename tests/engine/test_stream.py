@@ -241,6 +241,30 @@ def test_zarr(demo: Model, tight: None) -> None:
         assert_equal(segment(array, CLASSES, model=demo, settings=SEEN), whole)
 
 
+@pytest.mark.parametrize('chunks', [None, (17, 30, 3)])
+def test_xarray(demo: Model, tight: None, chunks: Any) -> None:
+    xarray = pytest.importorskip('xarray', reason='xarray is not installed')
+    image = make_image(70, 64)
+    whole = segment(image, CLASSES, model=demo, settings=SEEN)
+    array = xarray.DataArray(
+        image if chunks is None else da.from_array(image, chunks),
+        dims=('y', 'x', 'channel'),
+        # Names and coordinates must not turn rows or columns around.
+        coords={'y': np.arange(70)[::-1], 'x': np.arange(64) * 0.5},
+    )
+    with patch.object(
+        type(array),
+        '__array__',
+        autospec=True,
+        side_effect=type(array).__array__,
+    ) as read:
+        assert_equal(segment(array, CLASSES, model=demo, settings=SEEN), whole)
+    assert read.call_count
+    # Slices only, never all of it.
+    sizes = [call.args[0].size for call in read.call_args_list]
+    assert max(sizes) < image.size
+
+
 def test_a_region_reads_what_its_windows_see(demo: Model, tight: None) -> None:
     image = ChunkedArray(make_image(400, 300))
     region = Region(200, 150, 230, 170)

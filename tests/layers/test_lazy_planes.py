@@ -70,6 +70,33 @@ def test_slices_are_those_of_the_plane_in_memory(
         assert sum(lengths) == whole.shape[axis]
 
 
+@pytest.mark.parametrize('kind', ['xarray', 'xarray of dask', 'zarr'])
+@pytest.mark.parametrize('order', [(0, 1, 2), (1, 2, 0)])
+def test_planes_of_other_libraries(
+    kind: str, order: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = pytest.importorskip(kind.split()[0])
+    monkeypatch.setattr(sources, 'READ_BYTES', 60)
+    data = RNG.integers(0, 200, (8, 9, 10)).astype(np.uint16)
+    chunks = (3, 4, 5)
+    if kind == 'zarr':
+        array = library.array(data, chunks=chunks)
+    else:
+        array = library.DataArray(
+            data if kind == 'xarray' else da.from_array(data, chunks),
+            dims=('z', 'y', 'x'),
+        )
+    picture = Picture('percentiles', 'composite')
+    whole = np.asarray(take(data, order, picture))
+    lazy = take(array, order, picture)
+    # With numpy beneath it there are no chunks to keep to.
+    for axis, lengths in enumerate(() if kind == 'xarray' else lazy.chunks):
+        assert sum(lengths) == whole.shape[axis]
+        assert len(lengths) > 1
+    np.testing.assert_array_equal(lazy[2:5, 1:6], whole[2:5, 1:6])
+    np.testing.assert_array_equal(np.asarray(lazy), whole)
+
+
 @pytest.mark.parametrize('is_transposed', [False, True])
 def test_chunks_of_a_part(is_transposed: bool) -> None:
     data = da.zeros((3, 40, 50), chunks=(1, 16, (20, 30)))
