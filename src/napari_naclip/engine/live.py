@@ -26,6 +26,8 @@ from napari_naclip.engine.windows import with_halo
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import torch
+
     from napari_naclip.engine.decide import Tally
     from napari_naclip.engine.encoder import Encoder
     from napari_naclip.engine.features import Features
@@ -118,9 +120,7 @@ class LiveSegmentation:
         self._check(settings)
         check_threshold(classes, settings)
         # Texts first: their errors come before the long part.
-        queries = yield from self._encoder.model.embed(
-            classes.queries, settings.templates
-        )
+        queries = yield from self.queries(classes, settings)
         self._encoder.start()
         self._take_refinement(settings)
         last, self._answer = self._answer, None
@@ -145,6 +145,34 @@ class LiveSegmentation:
             self._answer = _Answer(labeler, prompts, settings)
         self._features.tokens.release()
         return self._segmentation(labeler, classes, settings)
+
+    def queries(
+        self, classes: ClassList, settings: Settings | None = None
+    ) -> Generator[Progress, None, torch.Tensor]:
+        """Yield progress in texts; return the (Q, D) query embeddings.
+
+        They are what an answer compares the tokens with.
+        """
+        settings = settings or self._encoder.settings
+        return (
+            yield from self._encoder.model.embed(
+                classes.queries, settings.templates
+            )
+        )
+
+    def window_tokens(self, index: int) -> torch.Tensor:
+        """Return a window's (rows, columns, D) float32 tokens.
+
+        The window is looked at once more where the store has forgotten it.
+        """
+        tokens, window = self._features.tokens, range(index, index + 1)
+        if not tokens.has(index):
+            self._encoder.start()
+            for _ in self._encoder.fill(self._features, window):
+                pass
+        found = tokens.get(index).float()
+        tokens.release(window)
+        return found
 
     def _check(self, settings: Settings) -> None:
         base = self._encoder.settings

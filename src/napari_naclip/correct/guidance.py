@@ -1,0 +1,261 @@
+"""Which region to look at next, and what a person has answered so far.
+
+Pure state: it writes no labels and knows no layer. Who uses it paints what a
+person assigns, and takes it back after ``back``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_naclip.correct import doubt
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from napari_naclip.correct.regions import Regions
+
+    Floats = npt.NDArray[Any]
+    Mask = npt.NDArray[np.bool_]
+
+#: Share of a region's pixels from which on it counts as edited, or as looked
+#: at when the regions were others.
+_MOST_OF_IT = 0.5
+#: How much a region counts by its share of its label's pixels, the rest by its
+#: share of the picture: mean IoU gains by the one, accuracy by the other.
+_LABEL_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One answer of a person.
+
+    Attributes
+    ----------
+    index : int
+        The region, of those that there were then.
+    label : int
+        Label value that it had.
+    value : int
+        Label value that it was given; its own: it was accepted.
+    round : int
+        How often regions had been made anew.
+    cover : (n,) intp array
+        Its places in the flat grid.
+    """
+
+    index: int
+    label: int
+    value: int
+    round: int
+    cover: npt.NDArray[np.intp] = field(repr=False)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether the region was given another label."""
+        return self.value != self.label
+
+
+class Guidance:
+    """A queue of regions, those first where an answer is worth most.
+
+    Nothing of an image's full size is kept but the regions themselves; every
+    question takes well under a millisecond but ``set_edited`` and
+    ``remake``, which take some.
+
+    Parameters
+    ----------
+    regions : Regions
+    edited : (H, W) bool array, optional
+        Pixels that a person has edited. Read here, not kept.
+    """
+
+    def __init__(self, regions: Regions, edited: Mask | None = None) -> None:
+        self._steps: list[Step] = []
+        self._round = 0
+        #: Steps that cover each grid pixel.
+        self._covers = np.zeros(regions.grid_ids.size, np.int32)
+        self._take(regions)
+        self.set_edited(edited)
+
+    def _take(self, regions: Regions) -> None:
+        self._regions = regions
+        self._counts = np.bincount(
+            regions.grid_ids.ravel(), minlength=len(regions)
+        )
+        self._doubt = doubt.first_doubt(regions)
+        self._alike = doubt.likeness(regions)
+        values, places = np.unique(regions.labels, return_inverse=True)
+        of_label = np.bincount(
+            places, weights=regions.areas, minlength=len(values)
+        )
+        self._label_areas: Floats = of_label[places]
+        self._edited = np.zeros(len(regions))
+        self._update()
+
+    @property
+    def regions(self) -> Regions:
+        """The regions as they are now."""
+        return self._regions
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What has been answered, the last one at the end."""
+        return tuple(self._steps)
+
+    def set_edited(self, edited: Mask | None) -> None:
+        """Say which pixels a person has edited.
+
+        Parameters
+        ----------
+        edited : (H, W) bool array, or None for no pixel
+            Read here, not kept.
+
+        Raises
+        ------
+        ValueError
+            If it is of another size than the regions.
+        """
+        regions = self._regions
+        if edited is None:
+            self._edited = np.zeros(len(regions))
+            return
+        if edited.shape != regions.ids.shape:
+            raise ValueError(
+                f'{edited.shape} edited pixels of {regions.ids.shape}'
+            )
+        sums = np.bincount(
+            regions.grid_ids.ravel(),
+            weights=regions.grid.sample(edited).ravel(),
+            minlength=len(regions),
+        )
+        shares: Floats = sums / np.maximum(self._counts, 1)
+        # Regions between the grid's pixels are few and small.
+        for index in np.flatnonzero(self._counts == 0).tolist():
+            mask = regions.mask(index)
+            shares[index] = edited[regions.box(index).slices][mask].mean()
+        self._edited = shares
+
+    def remake(self, regions: Regions, edited: Mask | None = None) -> None:
+        """Take other regions of the same pixels, after labels changed.
+
+        What was looked at stays so: regions of which most was.
+
+        Raises
+        ------
+        ValueError
+            If the pixels are others; start a new ``Guidance`` for these.
+        """
+        if regions.ids.shape != self._regions.ids.shape:
+            raise ValueError(
+                f'regions of {regions.ids.shape} pixels, not of '
+                f'{self._regions.ids.shape}'
+            )
+        self._round += 1
+        self._take(regions)
+        self.set_edited(edited)
+
+    def next(self) -> int | None:
+        """Return the open region where an answer is worth most, if any."""
+        gains = self.gains()
+        best = int(gains.argmax())
+        return best if gains[best] > 0 else None
+
+    def gains(self) -> Floats:
+        """Return what an answer is expected to be worth, (N,).
+
+        The probability that the label is wrong times the region's share, of
+        the pixels of its label and of the picture (geometric mean), as far as
+        not edited; 0 for regions that are not open, and only for these.
+        """
+        shares = self._regions.areas / (
+            self._label_areas**_LABEL_WEIGHT
+            * self._regions.ids.size ** (1 - _LABEL_WEIGHT)
+        )
+        gains: Floats = self.doubt() * shares * (1 - self._edited)
+        gains[~self.is_open()] = 0
+        return gains
+
+    def doubt(self) -> Floats:
+        """Return the probability that each label is wrong, (N,).
+
+        Answers for regions that look alike count.
+        """
+        return doubt.with_answers(self._doubt, self._alike, self._answers)
+
+    def is_open(self) -> Mask:
+        """Return which regions are neither edited nor looked at, (N,)."""
+        is_open: Mask = ~self._is_seen & (self._edited < _MOST_OF_IT)
+        return is_open
+
+    def is_looked_at(self) -> Mask:
+        """Return which regions a person has answered for, (N,)."""
+        return self._is_seen.copy()
+
+    @property
+    def share_done(self) -> float:
+        """Share of the picture that is looked at or edited, 0 to 1."""
+        areas = self._regions.areas
+        shares = np.where(self._is_seen, 1.0, self._edited)
+        return float(areas @ shares / areas.sum())
+
+    @property
+    def share_wrong(self) -> float:
+        """Estimated share of the picture that is wrong still, 0 to 1."""
+        areas = self._regions.areas
+        left = np.where(self.is_open(), 1 - self._edited, 0.0)
+        return float(areas @ (left * self.doubt()) / areas.sum())
+
+    def accept(self, index: int) -> Step:
+        """Say that a region's label is right."""
+        return self.assign(index, int(self._regions.labels[index]))
+
+    def assign(self, index: int, value: int) -> Step:
+        """Say that a region's label is to be a value.
+
+        Parameters
+        ----------
+        index : int
+            Of the region, open or not.
+        value : int
+            Label value.
+        """
+        step = Step(
+            index=index,
+            label=int(self._regions.labels[index]),
+            value=value,
+            round=self._round,
+            cover=np.flatnonzero(self._regions.grid_ids.ravel() == index),
+        )
+        self._steps.append(step)
+        self._covers[step.cover] += 1
+        self._update()
+        return step
+
+    def back(self) -> Step | None:
+        """Take the last answer back; return it, if there was one."""
+        if not self._steps:
+            return None
+        step = self._steps.pop()
+        self._covers[step.cover] -= 1
+        self._update()
+        return step
+
+    def _update(self) -> None:
+        """Find out what is looked at, and what is known by it."""
+        covered = np.bincount(
+            self._regions.grid_ids.ravel()[self._covers > 0],
+            minlength=len(self._regions),
+        )
+        seen = (covered > 0) & (covered >= _MOST_OF_IT * self._counts)
+        # What was looked at before labels changed is right by now.
+        answers = np.where(seen, 0.0, np.nan)
+        for step in self._steps:
+            if step.round == self._round:
+                seen[step.index] = True
+                answers[step.index] = float(step.is_change)
+        self._is_seen: Mask = seen
+        self._answers: Floats = answers
