@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from napari_naclip.engine.classify import Labeler
 from napari_naclip.engine.cleanup import clean
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.maps import iter_maps
 from napari_naclip.engine.recipe import make_recipe
 from napari_naclip.engine.types import (
     Partial,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_naclip.engine.decide import Tally
     from napari_naclip.engine.encoder import Encoder
     from napari_naclip.engine.features import Features
+    from napari_naclip.engine.maps import Maps
     from napari_naclip.engine.types import ClassList, Region, Settings
 
 #: Settings that only change how features are compared with classes.
@@ -173,6 +175,46 @@ class LiveSegmentation:
         found = tokens.get(index).float()
         tokens.release(window)
         return found
+
+    @property
+    def region_size(self) -> tuple[int, int]:
+        """Rows and columns of what is labeled."""
+        return self._features.region.size
+
+    def tally(self, classes: ClassList, settings: Settings) -> Tally | None:
+        """Return how pixels were decided for classes, if that is kept.
+
+        It is the last answer's: not to be changed, and only for as long as no
+        other answer is asked for.
+        """
+        last = self._answer
+        prompts = tuple(row.prompts for row in classes.competitors)
+        if last is None or not _is_decided(last, prompts, settings):
+            return None
+        return last.labeler.tally
+
+    def iter_maps(
+        self, queries: torch.Tensor, settings: Settings
+    ) -> Generator[Progress | Maps, None, None]:
+        """Yield progress, and maps of the region; see ``maps.iter_maps``.
+
+        Parameters
+        ----------
+        queries : (Q, D) float32 Tensor
+            See ``queries``.
+        settings : Settings
+            As for ``answer``.
+        """
+        self._check(settings)
+        self._encoder.start()
+        self._take_refinement(settings)
+        fill = functools.partial(self._encoder.fill, self._features)
+        try:
+            yield from iter_maps(
+                self._features, queries, settings.refine, fill
+            )
+        finally:
+            self._features.tokens.release()
 
     def _check(self, settings: Settings) -> None:
         base = self._encoder.settings

@@ -1,0 +1,174 @@
+"""Maps of any queries at the image's size, as labels would see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_naclip.engine import parts
+from napari_naclip.engine.affinities import Affinities
+from napari_naclip.engine.fetch import WindowRows
+from napari_naclip.engine.refine import Refiner
+from napari_naclip.engine.tiles import TILE, Projection, TokenScores
+from napari_naclip.engine.types import REFINEMENTS, Progress, Region
+from napari_naclip.engine.windows import with_halo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_naclip.engine.features import Features
+    from napari_naclip.engine.fetch import Fill
+    from napari_naclip.engine.tiles import Axis
+    from napari_naclip.engine.types import Refinement
+
+
+@dataclass(frozen=True, slots=True)
+class Maps:
+    """Cosines of queries in a part of the features' region.
+
+    Attributes
+    ----------
+    rows, columns : slice
+        Of the region.
+    values : (Q, rows, columns) float32 Tensor
+    """
+
+    rows: slice
+    columns: slice
+    values: torch.Tensor = field(repr=False)
+
+
+def iter_maps(
+    features: Features,
+    queries: torch.Tensor,
+    refinement: Refinement,
+    fill: Fill,
+) -> Iterator[Progress | Maps]:
+    """Yield progress, and the maps of a region in pieces that cover it once.
+
+    A query's values are those that the labels come from, to the last bit,
+    whatever the other queries are. Memory is that of a row of tiles.
+
+    Parameters
+    ----------
+    features : Features
+    queries : (Q, D) float32 Tensor
+        Unit query embeddings.
+    refinement : {'off', 'fast', 'fine'}
+        The features hold the windows that it depends on.
+    fill : callable
+        Takes windows of the features, and makes them be there.
+    """
+    projection = Projection(features)
+    windows = WindowRows(features, projection)
+    scores = TokenScores(features, queries)
+    region = features.region
+    if refinement == 'off':
+        across = projection.columns.touching(region.left, region.right)
+        for index in projection.rows.touching(region.top, region.bottom):
+            yield from windows.fetch(index, scores, fill)
+            row = projection.rows.tile(index)
+            for j in across:
+                column = projection.columns.tile(j)
+                place = Region(row.start, column.start, row.stop, column.stop)
+                yield _cut(projection.tile(scores, row, column), place, region)
+        return
+    # Beyond this nothing is known that would be the same in the whole image.
+    outer = with_halo(region, features.size, refinement).intersection(
+        features.plan.covered(features.size, features.part)
+    )
+
+    def guide(top: int, bottom: int) -> torch.Tensor:
+        return features.seen.guide(parts.rows_of(outer, top, bottom))
+
+    steps, dilations = REFINEMENTS[refinement]
+    affinities = Affinities(guide, dilations, outer.size)
+    refiner = Refiner(scores.queries, affinities, steps)
+    top = 0
+    for index in projection.rows.touching(outer.top, outer.bottom):
+        yield from windows.fetch(index, scores, fill)
+        place = parts.in_tile(outer, projection.rows.tile(index))
+        for refined in refiner.add(projection.maps(scores, place)):
+            bottom = top + refined.rows.shape[1]
+            if bottom > top:
+                place = parts.rows_of(outer, top, bottom)
+                if place.meets(region):
+                    yield _cut(refined.rows, place, region)
+            top = bottom
+            yield Progress('refine', int(100 * refined.done), 100)
+
+
+def _cut(values: torch.Tensor, place: Region, region: Region) -> Maps:
+    """Return what of maps at a place lies in a region."""
+    part = place.intersection(region)
+    return Maps(
+        slice(part.top - region.top, part.bottom - region.top),
+        slice(part.left - region.left, part.right - region.left),
+        values[
+            :,
+            part.top - place.top : part.bottom - place.top,
+            part.left - place.left : part.right - place.left,
+        ],
+    )
+
+
+def cosines_at(
+    features: Features,
+    queries: torch.Tensor,
+    point: tuple[int, int],
+    window_tokens: Callable[[int], torch.Tensor],
+) -> torch.Tensor:
+    """Return the cosines of queries at a pixel, without a refinement.
+
+    Only the windows over the pixel are asked for: all is linear, so that
+    their tokens are averaged first.
+
+    Parameters
+    ----------
+    features : Features
+    queries : (Q, D) float32 Tensor
+    point : (int, int)
+        Row and column of the image, in the features' region.
+    window_tokens : callable
+        Returns the (rows, columns, D) float32 tokens of a window of the part.
+
+    Returns
+    -------
+    (Q,) float32 Tensor
+    """
+    projection, part = Projection(features), features.part
+    down, across = (
+        _weights(axis, position, grid, windows)
+        for axis, position, grid, windows in zip(
+            (projection.rows, projection.columns),
+            point,
+            features.grid,
+            (part.rows, part.columns),
+            strict=True,
+        )
+    )
+    mean = torch.zeros(queries.shape[1])
+    for row, row_weights in down.items():
+        for column, column_weights in across.items():
+            index = (row - part.rows.start) * len(part.columns)
+            tokens = window_tokens(index + column - part.columns.start)
+            for i, by_row in row_weights:
+                for j, by_column in column_weights:
+                    mean += tokens[i, j] * (by_row * by_column)
+    return queries @ mean
+
+
+def _weights(
+    axis: Axis, position: int, grid: int, windows: range
+) -> dict[int, list[tuple[int, float]]]:
+    """Return a pixel's tokens along an axis with their weights, by window."""
+    tile = axis.tile(position // TILE)
+    found: dict[int, list[tuple[int, float]]] = {}
+    weights = tile.matrix[position - tile.start].tolist()
+    for token, weight in zip(tile.tokens.tolist(), weights, strict=True):
+        window, place = divmod(token, grid)
+        if weight and window in windows:
+            found.setdefault(window, []).append((place, weight))
+    return found
