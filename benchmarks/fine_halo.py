@@ -1,12 +1,14 @@
-"""How far `fine` refinement reaches in effect: labels by height of the halo.
+"""How far `fine` refinement reaches in effect: labels by width of the halo.
 
 Exactly, a pixel 50 steps times 24 pixels away can still change a value. Here
-photographs are refined in bands of rows with less than that around them, and
-the labels compared with those of the whole picture.
+photographs and made pictures are refined in squares with less than that around
+them, and their labels compared with those of the whole picture. A plain
+picture lets maps spread as far as they can, but for one that repeats itself
+every 24 pixels: there all weight is on the farthest neighbors.
 
-Run it with ``python benchmarks/fine_halo.py [--size N] [--pictures NAME ...]
-[--halos N ...]``; it
-needs scikit-image, which napari brings.
+Run it with ``python benchmarks/fine_halo.py [--size N] [--seed N]
+[--pictures NAME ...] [--halos N ...]``; it needs scikit-image, which napari
+brings.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import torch
 from skimage import data
 from torch.nn.functional import interpolate
 
+from napari_naclip.demo.scenes import demo_scene
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.pixels import resize
 from napari_naclip.engine.refine import refine_in_place
@@ -39,6 +42,10 @@ PICTURES: Final = (
     'immunohistochemistry',
     'camera',
 )
+#: Pictures that are made: even, gray noise at all scales, noise pixel by
+#: pixel, the demo's textures, and noise that repeats itself.
+MADE: Final = ('plain', 'clouds', 'noise', 'scene')
+REPEATING: Final = 'repeating'
 #: Pixels of a picture to a value of the random maps: single tokens of
 #: detailed windows, of the default, and things of a few tokens.
 GRAINS: Final = (8, 16, 64)
@@ -50,9 +57,34 @@ MEANS: Final = (0.4815, 0.4578, 0.4082)
 SPREADS: Final = (0.2686, 0.2613, 0.2758)
 
 
-def load_guide(name: str, longest: int) -> torch.Tensor:
-    """Return a normalized photograph (3, H, W), its long side as given."""
-    picture = getattr(data, name)()
+def make_picture(name: str, size: int, seed: int) -> npt.NDArray[np.floating]:
+    """Return a made picture (size, size, 3) with values from 0 to 255."""
+    rng = np.random.default_rng(seed)
+    shape = size, size, 3
+    if name == 'plain':
+        return np.full(shape, 128.0)
+    if name == 'noise':
+        return rng.uniform(0, 255, shape)
+    if name == 'scene':
+        scene, _ = demo_scene(seed, size, size)
+        return scene.image.astype(np.float64)
+    if name == REPEATING:
+        count = -(-size // 24)
+        tile = rng.uniform(0, 255, (24, 24, 3))
+        return np.tile(tile, (count, count, 1))[:size, :size]
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(size)] * 2))
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.fft2(rng.standard_normal(shape), axes=(0, 1))
+    clouds = np.fft.ifft2(spectrum / frequency[:, :, None], axes=(0, 1)).real
+    return 128 + 50 * clouds / clouds.std()
+
+
+def load_guide(name: str, longest: int, seed: int = 0) -> torch.Tensor:
+    """Return a normalized picture (3, H, W), its long side as given."""
+    if name in (*MADE, REPEATING):
+        picture = make_picture(name, longest, seed)
+    else:
+        picture = getattr(data, name)()
     if picture.ndim == 2:
         picture = np.stack([picture] * 3, axis=-1)
     height, width = picture.shape[:2]
@@ -89,18 +121,38 @@ def refine(maps: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
     return refined
 
 
-def refine_bands(
-    maps: torch.Tensor, guide: torch.Tensor, halo: int, height: int
+def refine_square(
+    maps: torch.Tensor,
+    guide: torch.Tensor,
+    place: tuple[slice, slice],
+    halo: int,
 ) -> torch.Tensor:
-    """Return maps refined in bands of rows with a halo at both sides."""
-    bands = []
-    rows = maps.shape[1]
-    for top in range(0, rows, height):
-        bottom = min(top + height, rows)
-        first, last = max(0, top - halo), min(rows, bottom + halo)
-        band = refine(maps[:, first:last], guide[:, first:last])
-        bands.append(band[:, top - first : bottom - first])
-    return torch.cat(bands, dim=1)
+    """Return maps of a part, refined with a halo at all sides."""
+    outer = tuple(
+        slice(max(0, each.start - halo), min(length, each.stop + halo))
+        for each, length in zip(place, maps.shape[1:], strict=True)
+    )
+    inner = tuple(
+        slice(each.start - around.start, each.stop - around.start)
+        for each, around in zip(place, outer, strict=True)
+    )
+    refined = refine(maps[:, *outer].contiguous(), guide[:, *outer])
+    return refined[:, *inner]
+
+
+def find_squares(
+    size: tuple[int, int], side: int, count: int
+) -> list[tuple[slice, slice]]:
+    """Return squares along the diagonal of a picture, away from its edges."""
+    squares = []
+    for number in range(1, count + 1):
+        starts = [
+            max(0, length * number // (count + 1) - side // 2)
+            for length in size
+        ]
+        top, left = starts
+        squares.append((slice(top, top + side), slice(left, left + side)))
+    return squares
 
 
 def decide(maps: torch.Tensor) -> npt.NDArray[np.integer]:
@@ -115,12 +167,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--size', type=int, default=600)
-    parser.add_argument('--pictures', nargs='+', default=list(PICTURES))
+    parser.add_argument('--pictures', nargs='+', default=[*PICTURES, *MADE])
+    parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--classes', type=int, default=5)
-    parser.add_argument('--band', type=int, default=96)
+    parser.add_argument('--side', type=int, default=256)
+    parser.add_argument('--squares', type=int, default=2)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument(
-        '--halos', type=int, nargs='+', default=[64, 96, 128, FINE_HALO, 256]
+        '--halos', type=int, nargs='+', default=[128, 192, 256, FINE_HALO]
     )
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
@@ -130,18 +184,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     worst = dict.fromkeys(arguments.halos, 0.0)
     for name in arguments.pictures:
-        guide = load_guide(name, arguments.size)
+        guide = load_guide(name, arguments.size, arguments.seed)
         for grain in GRAINS:
             start = time.perf_counter()
             size = guide.shape[1], guide.shape[2]
-            maps = random_cosines(arguments.classes, size, grain, grain)
+            maps = random_cosines(
+                arguments.classes, size, grain, grain + arguments.seed
+            )
             whole = refine(maps, guide)
             labels = decide(whole)
+            squares = find_squares(size, arguments.side, arguments.squares)
             cells = []
             for halo in arguments.halos:
-                found = refine_bands(maps, guide, halo, arguments.band)
-                share = float((decide(found) != labels).mean())
-                largest = float((found - whole).abs().max())
+                shares, largest = [], 0.0
+                for place in squares:
+                    found = refine_square(maps, guide, place, halo)
+                    shares.append((decide(found) != labels[place]).mean())
+                    difference = (found - whole[:, *place]).abs().max()
+                    largest = max(largest, float(difference))
+                share = float(np.mean(shares))
                 worst[halo] = max(worst[halo], share)
                 cells.append(f'{share:8.1e} {largest:7.0e}')
             seconds = time.perf_counter() - start
