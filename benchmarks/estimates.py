@@ -59,7 +59,7 @@ CASES: Final = (
     Case('plain', 1500),
     Case('refined', 1500, 'fast'),
     Case('many classes, refined', 1000, 'fast', classes=40),
-    Case('refined finely', 500, 'fine'),
+    Case('refined finely', 1200, 'fine'),
     Case('seen small, refined', 2500, 'fast', detail=448),
     Case('planes, refined', 600, 'fast', planes=6),
     Case('ViT-B/16', 1792, model='ViT-B-16'),
