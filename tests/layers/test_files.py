@@ -15,7 +15,8 @@ from PIL import Image
 from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.io import layer_files
-from napari_naclip.layers.labels import add_result, adopt_result, write_region
+from napari_naclip.layers.adoption import adopt_result
+from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import (
     METADATA_KEY,

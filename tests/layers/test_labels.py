@@ -11,6 +11,7 @@ from napari.components import ViewerModel
 
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers.adoption import adopt_result
 from napari_naclip.layers.labels import Result, add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.snapshot import PlaneSnapshot
@@ -215,17 +216,17 @@ def test_adopted_layer_keeps_all_that_is_in_it() -> None:
     viewer, snapshot, result = make()
     write_region(result, snapshot, whole(1, (3, 8)), Region(0, 0, 3, 8))
     labels = result.labels
-    assert label_layers.adopt_result(result.image, labels) is None
+    assert adopt_result(result.image, labels) is None
     store_list(labels, {'rows': []})
-    adopted = label_layers.adopt_result(result.image, labels)
+    adopted = adopt_result(result.image, labels)
     assert adopted.rows == result.rows
     write_region(adopted, snapshot, whole(2))
     assert (labels.data[:3] == 1).all()
     assert (labels.data[3:] == 2).all()
     labels.translate = (1, 0)
-    assert label_layers.adopt_result(result.image, labels) is None
+    assert adopt_result(result.image, labels) is None
     other = viewer.add_image(np.zeros((5, 5)))
-    assert label_layers.adopt_result(other, labels) is None
+    assert adopt_result(other, labels) is None
 
 
 def test_level_of_a_pyramid_is_adopted() -> None:
@@ -240,4 +241,4 @@ def test_level_of_a_pyramid_is_adopted() -> None:
     result = add_result(viewer, image, snapshot, CLASSES)
     assert result.labels.data.shape == (32, 32)
     store_list(result.labels, {'rows': []})
-    assert label_layers.adopt_result(image, result.labels) is not None
+    assert adopt_result(image, result.labels) is not None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_naclip.layers.counting import iter_counts
 from napari_naclip.layers.labels import Result
 from napari_naclip.layers.regions import data_position
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
 
-#: Pixels that are counted at a time: some milliseconds.
-_PIECE = 1_000_000
 #: Areas from here on are written without decimals.
 _MANY = 1000
 
@@ -85,15 +84,7 @@ def count_areas(
     None
         After each piece.
     """
-    values = labels.data[plane]
-    counts = np.zeros(1, np.int64)
-    step = max(1, _PIECE // max(1, values.shape[1]))
-    for start in range(0, values.shape[0], step):
-        piece = np.asarray(values[start : start + step])
-        more = np.bincount(piece.ravel(), minlength=len(counts))
-        more[: len(counts)] += counts
-        counts = more
-        yield
+    counts = yield from iter_counts(labels.data[plane])
     size, unit = _pixel_area(labels, plane)
     return {
         int(value): f'{_format(counts[value] * size)} {unit}'

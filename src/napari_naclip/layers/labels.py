@@ -31,15 +31,13 @@ from napari_naclip.layers.sync import (
     apply_appearance,
     make_colormap,
     make_features,
-    read_list,
-    read_rows,
     shown_colors,
     store_recipe,
     to_label_rows,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Generator, Iterator
 
     import numpy.typing as npt
     from napari.components import ViewerModel
@@ -61,7 +59,6 @@ __all__ = [
     'Result',
     'accepts',
     'add_result',
-    'adopt_result',
     'checkpoint',
     'end_checkpoint',
     'has_edits',
@@ -69,6 +66,7 @@ __all__ = [
     'revert',
     'update_result',
     'write_region',
+    'write_steps',
 ]
 
 
@@ -160,47 +158,6 @@ def add_result(
     )
 
 
-def adopt_result(image: Image | None, labels: Labels) -> Result | None:
-    """Return a Labels layer that keeps a list of classes as a result.
-
-    What the model wrote into it is not known any more, so that everything in
-    it counts as the person's and only empty pixels are written to. Without
-    an image it is one that no run writes to.
-
-    Returns
-    -------
-    Result or None
-        None if the layer keeps no list, or does not lie on the image.
-    """
-    rows = read_rows(labels)
-    if read_list(labels) is None or not rows or labels.multiscale:
-        return None
-    shape = tuple(labels.data.shape)
-    if image is None:
-        return Result(None, labels, rows, make_zeros(shape, labels.data.dtype))
-    for level, level_shape in enumerate(np.atleast_2d(image.level_shapes)):
-        if tuple(int(length) for length in level_shape) != shape:
-            continue
-        factors = [1.0] * len(shape)
-        if image.multiscale:
-            factors = [float(f) for f in image.downsample_factors[level]]
-        if _lies_at(labels, matching_transform(image, factors)):
-            written = make_zeros(shape, labels.data.dtype)
-            return Result(image, labels, rows, written)
-    return None
-
-
-def _lies_at(labels: Labels, transform: dict[str, Any]) -> bool:
-    names = ('scale', 'translate', 'rotate', 'shear')
-    return tuple(labels.units) == tuple(transform['units']) and all(
-        np.allclose(own, other, rtol=1e-5)
-        for own, other in [
-            *((getattr(labels, name), transform[name]) for name in names),
-            (labels.affine.affine_matrix, transform['affine']),
-        ]
-    )
-
-
 def write_region(
     result: Result,
     snapshot: PlaneSnapshot,
@@ -209,6 +166,24 @@ def write_region(
     mask: Mask | None = None,
     locked: Collection[int] = frozenset(),
 ) -> int:
+    """Write at once what ``write_steps`` writes; return what it returns."""
+    steps = write_steps(result, snapshot, labels, region, mask, locked)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as stop:
+        kept: int = stop.value
+        return kept
+
+
+def write_steps(
+    result: Result,
+    snapshot: PlaneSnapshot,
+    labels: npt.NDArray[np.unsignedinteger],
+    region: Region | None = None,
+    mask: Mask | None = None,
+    locked: Collection[int] = frozenset(),
+) -> Generator[None, None, int]:
     """Write labels where the person has not edited; return pixels kept.
 
     In place, which leaves the layer's undo history usable. Nothing outside
@@ -229,6 +204,12 @@ def write_region(
         Which of them to write; all by default.
     locked : collection of int
         Values of locked classes.
+
+    Yields
+    ------
+    None
+        After each band, a millisecond or so; seen when all are written, or
+        when the rest is left.
 
     Returns
     -------
@@ -259,23 +240,27 @@ def write_region(
     new = snapshot.orient(labels[rows, columns])
     wanted = None if wanted is None else snapshot.orient(wanted)
     kept, is_changed = 0, False
-    # What is made on the way then stays in the processor's cache.
-    for band, part in _bands(at, new.shape):
-        more, changes = _find_changes(
-            np.asarray(result.labels.data[part]),
-            result.written[part],
-            new[band],
-            None if wanted is None else wanted[band],
-            locked,
-        )
-        kept += more
-        if changes is not None:
-            remember(result, snapshot, part, changes)
-            put(result.labels.data, part, new[band], changes)
-            put(result.written, part, new[band], changes)
-            is_changed = True
-    if is_changed:
-        result.labels.refresh(extent=False)
+    try:
+        # What is made on the way then stays in the processor's cache.
+        for band, part in _bands(at, new.shape):
+            more, changes = _find_changes(
+                np.asarray(result.labels.data[part]),
+                result.written[part],
+                new[band],
+                None if wanted is None else wanted[band],
+                locked,
+            )
+            kept += more
+            if changes is not None:
+                remember(result, snapshot, part, changes)
+                put(result.labels.data, part, new[band], changes)
+                put(result.written, part, new[band], changes)
+                is_changed = True
+            yield
+    finally:
+        # What is left half done is seen, too.
+        if is_changed:
+            result.labels.refresh(extent=False)
     return kept
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from napari_naclip.engine.errors import BlankImageError
 from napari_naclip.engine.types import Partial, Progress
 from napari_naclip.io.kept_features import shared_store
+from napari_naclip.layers.counting import count_labels
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
 from napari_naclip.ui.imports import prepare_labels, young_collections
@@ -30,6 +31,7 @@ from napari_naclip.ui.job_errors import forget_locals
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import numpy.typing as npt
     from napari.layers import Image
 
     from napari_naclip.engine.device import ComputeChoice
@@ -127,11 +129,14 @@ class Finished:
         begin and end with such planes.
     live : LiveSegmentation or None
         Answers later questions about the plane.
+    counts : (values,) int array or None
+        Pixels of each label value; see ``count_labels``.
     """
 
     snapshot: PlaneSnapshot
     segmentation: Segmentation | None = field(repr=False)
     live: LiveSegmentation | None = field(default=None, repr=False)
+    counts: npt.NDArray[np.int64] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +228,8 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                             yield tell(step, job)
                 except StopIteration as stop:
                     live, segmentation = stop.value
-                    yield Finished(snapshot, segmentation, live)
+                    counts = count_labels(snapshot, segmentation.labels)
+                    yield Finished(snapshot, segmentation, live, counts)
                     del live
                     if jobs > 1:
                         # What is done need not be done again after a crash.

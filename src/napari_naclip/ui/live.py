@@ -18,7 +18,6 @@ from napari_naclip.engine.errors import NaclipError
 from napari_naclip.engine.types import Partial, Progress, Segmentation
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.areas import shown_plane
-from napari_naclip.layers.sync import apply_appearance, store_recipe
 from napari_naclip.ui import messages
 from napari_naclip.ui.kept_live import (
     KeptLive,
@@ -28,17 +27,17 @@ from napari_naclip.ui.kept_live import (
     visible_part,
 )
 from napari_naclip.ui.live_thread import Question, Told, Wish
+from napari_naclip.ui.live_writing import AnswerWriter
 from napari_naclip.ui.messenger import find_messenger
 from napari_naclip.ui.preferences import read_preferences
-from napari_naclip.ui.steps import ChangeSteps
-from napari_naclip.ui.writing import count_labels
+from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from collections.abc import Iterator
+
     from napari.components import ViewerModel
 
-    from napari_naclip.engine.types import Region, Settings
+    from napari_naclip.engine.types import Settings
     from napari_naclip.layers.labels import Result
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.director import RunDirector
@@ -94,10 +93,11 @@ class LiveUpdater(QObject):
         self._was_cancelled = False
         # Of the panel, for the thread, which must not hold the panel itself.
         self._token = object()
-        self._steps = ChangeSteps()
-        self._notices: tuple[str, ...] = ()
-        self._counts: npt.NDArray[np.int64] | None = None
-        self._kept_pixels = 0
+        self._turns = Turns(self)
+        self._writer = AnswerWriter(
+            lambda kept: session.lives.has_place(kept, viewer),
+            classes.locked_values,
+        )
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_DELAY)
@@ -195,8 +195,7 @@ class LiveUpdater(QObject):
                 questions,
                 reserved_cores=read_preferences().reserved_cores,
             )
-            self._counts, self._kept_pixels = None, 0
-            self._steps.begin(
+            self._writer.begin(
                 kept[0].result,
                 is_held=self._options.is_dragging
                 or self._classes.controls.slider.isSliderDown(),
@@ -204,14 +203,11 @@ class LiveUpdater(QObject):
             find_messenger().answers.submit(self._wish)
 
     def _ask(self, kept: tuple[KeptLive, ...]) -> tuple[Question, ...]:
-        questions = tuple(
-            Question(
-                each, self._wanted(each), visible_part(each, self._viewer)
-            )
-            for each in kept
-        )
+        wanted = [(each, self._wanted(each)) for each in kept]
         return tuple(
-            each for each in questions if each.kept.shown != each.wanted
+            Question(each, shown, visible_part(each, self._viewer))
+            for each, shown in wanted
+            if each.shown != shown
         )
 
     def _wanted(self, kept: KeptLive) -> Shown:
@@ -240,6 +236,7 @@ class LiveUpdater(QObject):
 
     def _stop(self) -> None:
         wish, self._wish = self._wish, None
+        self._turns.clear()
         if wish is not None:
             find_messenger().answers.stop(wish)
 
@@ -247,103 +244,54 @@ class LiveUpdater(QObject):
 
     def _on_told(self, told: Told) -> None:
         wish = told.wish
-        if wish.owner is not self._token or wish.is_stopped.is_set():
-            return
-        # A wish that was replaced may still show parts; a newer one follows.
-        is_last = wish is self._wish
-        match told.what:
-            case None:
-                if is_last:
-                    self._end(wish)
-            case Exception():
-                if is_last:
-                    self._fail(wish, told.what)
-            case Progress():
-                if is_last:
-                    self._panel.show_update(told.what)
-            case _:
-                self._take(told, is_last=is_last)
+        if wish.owner is self._token and not wish.is_stopped.is_set():
+            self._turns.add(self._take(told))
 
-    def _take(self, told: Told, *, is_last: bool) -> None:
-        question, made = told.question, told.what
-        if question is None or not isinstance(made, Partial | Segmentation):
+    def _take(self, told: Told) -> Iterator[None]:
+        """Show something about a wish, in steps."""
+        wish, made = told.wish, told.what
+        # A wish that was replaced may still show parts; a newer one follows.
+        if wish.is_stopped.is_set():
             return
+        if isinstance(made, Partial | Segmentation):
+            if told.question is not None:
+                yield from self._write(told, told.question, made)
+        elif wish is not self._wish:
+            return
+        elif isinstance(made, Exception):
+            self._fail(wish, made)
+        elif isinstance(made, Progress):
+            self._panel.show_update(made)
+        else:
+            self._end(wish)
+
+    def _write(
+        self, told: Told, question: Question, made: Partial | Segmentation
+    ) -> Iterator[None]:
         kept = question.kept
-        if not self._session.lives.has_place(kept, self._viewer):
-            if is_last:
-                self._stop()
-            return
         try:
-            count = self._write(
-                question,
-                made,
-                made.region if isinstance(made, Partial) else None,
-            )
+            count = yield from self._writer.write(question, made)
         except NaclipError as error:
             self._fail(told.wish, error)
             return
-        if not (isinstance(made, Segmentation) and is_last):
-            kept.shown = None
-            if not is_last:
-                # The newer wish may not have asked about this plane.
-                self.look()
-        else:
+        is_last = told.wish is self._wish
+        if count is None:
+            if is_last:
+                self._stop()
+            return
+        self._show_revert(kept.result)
+        if not is_last:
+            # The newer wish may not have asked about this plane.
+            self.look()
+        elif isinstance(made, Segmentation):
             kept.shown = question.wanted
-            store_recipe(
-                kept.result.labels,
-                {**made.recipe, 'picture': kept.snapshot.describe()},
-            )
-            self._count(kept, made, count)
-
-    def _write(
-        self,
-        question: Question,
-        made: Partial | Segmentation,
-        region: Region | None,
-    ) -> int:
-        kept, wanted = question.kept, question.wanted
-        result = kept.result
-        known = result.rows
-        apply_appearance(
-            result,
-            [r for r in wanted.classes.rows if r.value not in known],
-        )
-        with self._steps.writing(result):
-            count = label_layers.write_region(
-                result,
-                kept.snapshot,
-                made.labels,
-                region,
-                # A class may have been locked since it was asked.
-                locked=wanted.locked | self._classes.locked_values(),
-            )
-        self._show_revert(result)
-        return count
-
-    def _count(
-        self, kept: KeptLive, made: Segmentation, kept_pixels: int
-    ) -> None:
-        least = 0 if self._counts is None else len(self._counts)
-        counts = count_labels(kept.snapshot, made.labels, least)
-        if self._counts is not None:
-            counts[:least] += self._counts
-        self._counts = counts
-        self._kept_pixels += kept_pixels
-        self._notices = made.notices
+            self._writer.finish(told, kept, made, count)
 
     def _end(self, wish: Wish) -> None:
         self._wish = None
-        if self._counts is not None:
-            wanted = wish.questions[0].wanted
-            self._panel.show_rest(
-                messages.describe_result(
-                    wanted.classes,
-                    self._counts,
-                    self._kept_pixels,
-                    wanted.locked,
-                ),
-                self._notices,
-            )
+        said = self._writer.describe(wish)
+        if said is not None:
+            self._panel.show_rest(*said)
 
     def _fail(self, wish: Wish, error: Exception) -> None:
         """Tell why labels do not follow; they do again after a new run."""
@@ -365,7 +313,7 @@ class LiveUpdater(QObject):
         self._session.lives.add(
             request, finished, result, self._classes.locked_values(), self
         )
-        self._steps.forget()
+        self._writer.steps.forget()
 
     def _on_cancel(self) -> None:
         self._was_cancelled = True
@@ -389,7 +337,7 @@ class LiveUpdater(QObject):
             return
         self._stop()
         label_layers.revert(result)
-        self._steps.forget()
+        self._writer.steps.forget()
         self._accept(kept)
         self._show_revert(result)
         self._panel.show_rest(messages.REVERTED)

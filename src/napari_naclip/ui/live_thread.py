@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_naclip.engine.types import Partial, Progress
+from napari_naclip.layers.counting import count_labels
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.job_errors import forget_locals
 from napari_naclip.ui.jobs import Part
@@ -20,6 +21,9 @@ from napari_naclip.ui.parts import merge_partials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    import numpy as np
+    import numpy.typing as npt
 
     from napari_naclip.engine.types import Region, Segmentation
     from napari_naclip.ui.kept_live import KeptLive, Shown
@@ -123,11 +127,14 @@ class Told:
         Which of them it is about.
     what : Partial, Segmentation, Progress, Exception or None
         None: the wish is fulfilled.
+    counts : (values,) int array or None
+        Of an answer, the pixels of each label value; see ``count_labels``.
     """
 
     wish: Wish
     question: Question | None
     what: Partial | Segmentation | Progress | Exception | None
+    counts: npt.NDArray[np.int64] | None = None
 
 
 class _MakeWay(Exception):
@@ -285,9 +292,10 @@ class LiveThread:
         wish: Wish,
         question: Question | None,
         what: Partial | Segmentation | Progress | Exception | None,
+        counts: npt.NDArray[np.int64] | None = None,
     ) -> None:
         if not wish.is_stopped.is_set():
-            self._tell(Told(wish, question, what))
+            self._tell(Told(wish, question, what, counts))
 
     def _fulfill(self, wish: Wish) -> None:
         done = 0
@@ -328,7 +336,8 @@ class LiveThread:
             steps.close()
         if segmentation is None:
             return False
-        self._say(wish, question, segmentation)
+        counts = count_labels(kept.snapshot, segmentation.labels)
+        self._say(wish, question, segmentation, counts)
         return True
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from napari.layers import Image, Labels
 
 from napari_naclip.engine.classes import name_key
-from napari_naclip.layers.labels import Result, accepts, adopt_result
+from napari_naclip.layers.adoption import adopt_result
+from napari_naclip.layers.labels import Result, accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

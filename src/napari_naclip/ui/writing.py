@@ -14,6 +14,7 @@ import numpy as np
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.checkpoint import absorb
+from napari_naclip.layers.counting import add_counts
 from napari_naclip.layers.sync import (
     apply_appearance,
     store_list,
@@ -22,7 +23,6 @@ from napari_naclip.layers.sync import (
 from napari_naclip.ui import messages
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Image
 
@@ -41,26 +41,6 @@ _MOST_PREVIOUS = 2**27
 
 class Dropped(NaclipError):
     """A result that has no place any more; says why."""
-
-
-def count_labels(
-    snapshot: PlaneSnapshot,
-    labels: npt.NDArray[np.unsignedinteger],
-    least: int = 0,
-) -> npt.NDArray[np.int64]:
-    """Return the pixels that a snapshot has of each label value.
-
-    Parameters
-    ----------
-    snapshot : PlaneSnapshot
-    labels : (rows, columns) array
-    least : int
-        How many values to count at least.
-    """
-    mask = snapshot.mask
-    if mask is not None and mask.shape == labels.shape:
-        labels = labels[mask]
-    return np.bincount(labels.ravel(), minlength=least)
 
 
 class RunWriter:
@@ -161,7 +141,8 @@ class RunWriter:
             {**segmentation.recipe, 'picture': snapshot.describe()},
         )
         self._name_rows(result, segmentation.classes)
-        self._count(snapshot, segmentation.labels)
+        if finished.counts is not None:
+            self._counts = add_counts(self._counts, finished.counts)
         self._notices.update(dict.fromkeys(segmentation.notices))
         if snapshot.left_out:
             self._notices[messages.describe_left_out(snapshot.left_out)] = None
@@ -303,15 +284,6 @@ class RunWriter:
             before = result.labels.data[snapshot.index_of(snapshot.region)]
             self._was_empty[key] = not np.any(before)
         return locked - {0} if self._was_empty[key] else locked
-
-    def _count(
-        self,
-        snapshot: PlaneSnapshot,
-        labels: npt.NDArray[np.unsignedinteger],
-    ) -> None:
-        counts = count_labels(snapshot, labels, len(self._counts))
-        counts[: len(self._counts)] += self._counts
-        self._counts = counts
 
     def _on_image_replaced(self, _event: object) -> None:
         self._is_image_stale = True

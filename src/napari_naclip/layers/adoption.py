@@ -1,0 +1,56 @@
+"""Labels layers that were not made here, as results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_naclip.layers.checkpoint import make_zeros
+from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.labels import Result
+from napari_naclip.layers.sync import read_list, read_rows
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+
+def adopt_result(image: Image | None, labels: Labels) -> Result | None:
+    """Return a Labels layer that keeps a list of classes as a result.
+
+    What the model wrote into it is not known any more, so that everything in
+    it counts as the person's and only empty pixels are written to. Without
+    an image it is one that no run writes to.
+
+    Returns
+    -------
+    Result or None
+        None if the layer keeps no list, or does not lie on the image.
+    """
+    rows = read_rows(labels)
+    if read_list(labels) is None or not rows or labels.multiscale:
+        return None
+    shape = tuple(labels.data.shape)
+    if image is None:
+        return Result(None, labels, rows, make_zeros(shape, labels.data.dtype))
+    for level, level_shape in enumerate(np.atleast_2d(image.level_shapes)):
+        if tuple(int(length) for length in level_shape) != shape:
+            continue
+        factors = [1.0] * len(shape)
+        if image.multiscale:
+            factors = [float(f) for f in image.downsample_factors[level]]
+        if _lies_at(labels, matching_transform(image, factors)):
+            written = make_zeros(shape, labels.data.dtype)
+            return Result(image, labels, rows, written)
+    return None
+
+
+def _lies_at(labels: Labels, transform: dict[str, Any]) -> bool:
+    names = ('scale', 'translate', 'rotate', 'shear')
+    return tuple(labels.units) == tuple(transform['units']) and all(
+        np.allclose(own, other, rtol=1e-5)
+        for own, other in [
+            *((getattr(labels, name), transform[name]) for name in names),
+            (labels.affine.affine_matrix, transform['affine']),
+        ]
+    )
