@@ -7,6 +7,7 @@ import gc
 import threading
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,6 +39,9 @@ from napari_naclip.ui.run import (
     RunProgress,
     RunRequest,
 )
+
+#: All that a run looks at of what the engine returns.
+ANSWER = SimpleNamespace(labels=np.zeros((2, 2), np.uint8))
 
 
 def make_request(planes: np.ndarray) -> RunRequest:
@@ -205,7 +209,7 @@ def test_parts_are_joined_and_come_seldom(
                 Region(top, 0, top + 1, 128), np.full((1, 128), top, np.uint8)
             )
         assert release.wait(60)
-        return None, 'result'
+        return None, ANSWER
 
     fake_engine(monkeypatch, steps)
     told = Told(controller)
@@ -220,7 +224,7 @@ def test_parts_are_joined_and_come_seldom(
     np.testing.assert_array_equal(rows[:, 0], np.arange(96))
     release.set()
     qtbot.waitUntil(lambda: bool(told.ends), timeout=60_000)
-    assert told.finished[0].segmentation == 'result'
+    assert told.finished[0].segmentation is ANSWER
 
 
 def test_region_goes_to_the_engine(
@@ -233,7 +237,7 @@ def test_region_goes_to_the_engine(
     def steps(image, classes, *, model, settings, region, store):
         seen.append((image.shape, region))
         yield Progress('windows', 1, 1)
-        return None, 'result'
+        return None, ANSWER
 
     real = PlaneSnapshot.read
 

@@ -8,16 +8,13 @@ Asides, which no label depends on, come after both.
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_naclip.engine.types import Partial, Progress
 from napari_naclip.layers.counting import count_labels
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.job_errors import forget_locals
-from napari_naclip.ui.jobs import Part
-from napari_naclip.ui.parts import merge_partials
+from napari_naclip.ui.reporting import MakeWay, Reporter, take_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -25,17 +22,14 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_naclip.engine.types import Region, Segmentation
+    from napari_naclip.engine.types import (
+        Partial,
+        Progress,
+        Region,
+        Segmentation,
+    )
     from napari_naclip.ui.kept_live import KeptLive, Shown
 
-#: Seconds between two deliveries of parts: drawing labels takes longer.
-_PART_INTERVAL = 0.25
-#: Seconds after which it is told how far an answer is, and how often.
-_QUIET = 0.5
-_REPORT_INTERVAL = 0.1
-#: Seconds that a wish gets to show a first part before a newer one ends it:
-#: while a slider moves something must be seen.
-_PATIENCE = 0.3
 #: Seconds that the thread gets when the program ends.
 _EXIT_TIMEOUT = 5.0
 
@@ -135,10 +129,6 @@ class Told:
     question: Question | None
     what: Partial | Segmentation | Progress | Exception | None
     counts: npt.NDArray[np.int64] | None = None
-
-
-class _MakeWay(Exception):
-    """A run wants the compute slot."""
 
 
 class LiveThread:
@@ -260,7 +250,7 @@ class LiveThread:
         try:
             with threads_left_for_window(aside.reserved_cores):
                 what = self._compute(aside)
-        except _MakeWay:
+        except MakeWay:
             # It stays where it is, for the next time.
             return
         except Exception as error:  # noqa: BLE001 - it goes on for others
@@ -279,7 +269,7 @@ class LiveThread:
         try:
             while not aside.is_stopped.is_set():
                 if SLOT.is_wanted or self._waiting:
-                    raise _MakeWay
+                    raise MakeWay
                 next(steps)
         except StopIteration as stop:
             return stop.value
@@ -310,7 +300,7 @@ class LiveThread:
                         if not self._answer(wish, question):
                             return
                         done += 1
-            except _MakeWay:
+            except MakeWay:
                 continue
             finally:
                 SLOT.release()
@@ -329,8 +319,8 @@ class LiveThread:
             previews=settings.refine == 'fine',
         )
         try:
-            segmentation = _take_all(
-                steps, _Reporter(self._say, wish, question), is_final
+            segmentation = take_all(
+                steps, Reporter(self._say, wish, question), is_final
             )
         finally:
             steps.close()
@@ -339,65 +329,3 @@ class LiveThread:
         counts = count_labels(kept.snapshot, segmentation.labels)
         self._say(wish, question, segmentation, counts)
         return True
-
-
-class _Reporter:
-    """Tells of an answer under way, not too often; says when to end it."""
-
-    def __init__(
-        self,
-        say: Callable[[Wish, Question, Partial | Progress], None],
-        wish: Wish,
-        question: Question,
-    ) -> None:
-        self._say = say
-        self._wish = wish
-        self._question = question
-        self._start = time.monotonic()
-        self._told_parts = self._told_progress = 0.0
-        self._parts: list[Part] = []
-
-    def must_end(self) -> bool:
-        """Return whether nobody waits for the rest."""
-        if self._wish.is_stopped.is_set():
-            return True
-        if SLOT.is_wanted:
-            raise _MakeWay
-        return self._wish.is_replaced.is_set() and (
-            self._told_parts > 0 or time.monotonic() - self._start > _PATIENCE
-        )
-
-    def take(self, step: Partial | Progress) -> None:
-        """Tell of a step, or wait until there are more."""
-        now = time.monotonic()
-        if isinstance(step, Progress):
-            if (
-                now - self._start > _QUIET
-                and now - self._told_progress > _REPORT_INTERVAL
-            ):
-                self._told_progress = now
-                self._say(self._wish, self._question, step)
-            return
-        self._parts.append(Part(self._question.kept.snapshot, step))
-        if now - self._told_parts > _PART_INTERVAL:
-            self._told_parts = now
-            for part in merge_partials(self._parts):
-                self._say(self._wish, self._question, part.partial)
-            self._parts.clear()
-
-
-def _take_all(
-    steps: Generator[Progress | Partial, None, Segmentation],
-    reporter: _Reporter,
-    has_parts: bool,
-) -> Segmentation | None:
-    """Return what an answer returns; None if it was given up."""
-    try:
-        while not reporter.must_end():
-            step = next(steps)
-            if has_parts or isinstance(step, Progress):
-                reporter.take(step)
-    except StopIteration as stop:
-        segmentation: Segmentation = stop.value
-        return segmentation
-    return None
