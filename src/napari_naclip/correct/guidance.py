@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_OF_IT = 0.5
 #: How much a region counts by its share of its label's pixels, the rest by its
 #: share of the picture: mean IoU gains by the one, accuracy by the other.
-_LABEL_WEIGHT = 0.5
+_LABEL_WEIGHT = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,11 +88,6 @@ class Guidance:
         )
         self._doubt = doubt.first_doubt(regions)
         self._alike = doubt.likeness(regions)
-        values, places = np.unique(regions.labels, return_inverse=True)
-        of_label = np.bincount(
-            places, weights=regions.areas, minlength=len(values)
-        )
-        self._label_areas: Floats = of_label[places]
         self._edited = np.zeros(len(regions))
         self._update()
 
@@ -168,8 +163,8 @@ class Guidance:
         """Return what an answer is expected to be worth, (N,).
 
         The probability that the label is wrong times the region's share, of
-        the pixels of its label and of the picture (geometric mean), as far as
-        not edited; 0 for regions that are not open, and only for these.
+        the pixels that still have its label and of the picture (a weighted
+        geometric mean), as far as not edited; 0 for regions that are not open, and only for these.
         """
         shares = self._regions.areas / (
             self._label_areas**_LABEL_WEIGHT
@@ -253,9 +248,13 @@ class Guidance:
         seen = (covered > 0) & (covered >= _MOST_OF_IT * self._counts)
         # What was looked at before labels changed is right by now.
         answers = np.where(seen, 0.0, np.nan)
+        labels = self._regions.labels.copy()
         for step in self._steps:
             if step.round == self._round:
                 seen[step.index] = True
                 answers[step.index] = float(step.is_change)
+                labels[step.index] = step.value
         self._is_seen: Mask = seen
         self._answers: Floats = answers
+        # What keeps a label that is wrong nearly everywhere weighs more.
+        self._label_areas = doubt.areas_of_labels(labels, self._regions.areas)
