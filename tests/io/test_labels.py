@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_naclip.engine import outputs
 from napari_naclip.engine.colors import hex_to_rgb
 from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.engine.types import ClassList
@@ -33,6 +34,35 @@ def test_tiff_reads_back_equal(tmp_path, make_result, suffix):
     read = tifffile.imread(path)
     assert read.dtype == np.uint8
     np.testing.assert_array_equal(read, result.labels)
+
+
+@pytest.mark.parametrize('height', [1, 16, 50])
+@pytest.mark.parametrize('suffix', ['.tif', '.png'])
+def test_labels_on_the_disk_are_written(tmp_path, monkeypatch, height, suffix):
+    monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv(outputs.OUTPUT_VARIABLE, '0')
+    monkeypatch.setattr(outputs, 'CHUNK', (16, 24))
+    monkeypatch.setattr(labels_module, '_TILE', (16, 16))
+    labels = outputs.zeros((height, 30), np.uint8)
+    values = np.random.default_rng(0).integers(0, 9, labels.shape, np.uint8)
+    labels[:] = values
+    if suffix == '.tif':
+        # Never all of them at once.
+        real, rows = type(labels).__getitem__, []
+
+        def take(self, at):
+            part = real(self, at)
+            rows.append(len(part))
+            return part
+
+        monkeypatch.setattr(type(labels), '__getitem__', take)
+    path = tmp_path / f'a{suffix}'
+    write_labels(path, labels, ClassList.from_text('sky'))
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(np.asarray(image), values)
+    if suffix == '.tif':
+        np.testing.assert_array_equal(tifffile.imread(path), values)
+        assert max(rows) == min(16, height)
 
 
 def test_tiff_holds_16_bits(tmp_path):

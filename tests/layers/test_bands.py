@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from unittest.mock import patch
 
 import numpy as np
@@ -10,12 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 
+from napari_naclip.engine import outputs
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers import placing
 from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 
 CLASSES = ClassList.from_text('one; two; three')
+
+
+@pytest.fixture(autouse=True, scope='module')
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp('cache')
+        patch.setenv('NAPARI_NACLIP_CACHE', str(folder))
+        yield
 
 
 @settings(max_examples=40, deadline=None)
@@ -26,6 +38,7 @@ CLASSES = ClassList.from_text('one; two; three')
     locked=st.sets(st.integers(0, 30)),
     most_compared=st.sampled_from([0, 16]),
     band=st.integers(1, 40),
+    is_on_disk=st.booleans(),
 )
 def test_as_pixel_by_pixel(
     seed: int,
@@ -34,6 +47,7 @@ def test_as_pixel_by_pixel(
     locked: set[int],
     most_compared: int,
     band: int,
+    is_on_disk: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
     viewer = ViewerModel()
@@ -41,19 +55,25 @@ def test_as_pixel_by_pixel(
     if is_transposed:
         viewer.dims.order = (0, 2, 1)
     (snapshot,) = take_snapshots(image, viewer, Settings(detail=None))
-    result = add_result(viewer, image, snapshot, CLASSES)
+    with patch.object(
+        outputs, 'output_budget', lambda: 0 if is_on_disk else 10**6
+    ):
+        result = add_result(viewer, image, snapshot, CLASSES)
+        label_layers.checkpoint(result)
     data, written = result.labels.data, result.written
-    written[:] = rng.integers(0, 4, data.shape)
-    data[:] = np.where(rng.random(data.shape) < 0.3, 3, written)
-    before, model = data.copy(), written.copy()
-    label_layers.checkpoint(result)
+    assert isinstance(data, np.ndarray) is not is_on_disk
+    model = rng.integers(0, 4, data.shape)
+    before = np.where(rng.random(data.shape) < 0.3, 3, model)
+    data[:], written[:] = before, model
+    assert label_layers.has_edits(result) == (before != model).any()
 
     top, left = rng.integers(0, 4, 2)
     region = Region(int(top), int(left), int(top) + 3, int(left) + 2)
     new = rng.integers(0, 4, region.size).astype(np.uint8)
     mask = rng.random(region.size) < 0.6 if has_mask else None
     with (
-        patch.object(label_layers, '_BAND_PIXELS', band),
+        patch.object(placing, '_BAND_PIXELS', band),
+        patch.object(outputs, 'CHUNK', (2, 3)),
         patch.object(label_layers, '_MOST_COMPARED', most_compared),
     ):
         kept = write_region(result, snapshot, new, region, mask, locked)
@@ -70,13 +90,13 @@ def test_as_pixel_by_pixel(
             expected_kept += 1
         elif not {int(before[at]), int(value)} & locked:
             expected[at] = own[at] = value
-    np.testing.assert_array_equal(data, expected)
-    np.testing.assert_array_equal(written, own)
+    np.testing.assert_array_equal(data[:], expected)
+    np.testing.assert_array_equal(written[:], own)
     assert kept == expected_kept
 
     label_layers.restore(result, result.checkpoint)
-    np.testing.assert_array_equal(data, before)
-    np.testing.assert_array_equal(written, model)
+    np.testing.assert_array_equal(data[:], before)
+    np.testing.assert_array_equal(written[:], model)
 
 
 @pytest.mark.parametrize('dtype', [np.int64, np.uint16])

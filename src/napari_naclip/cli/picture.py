@@ -68,7 +68,7 @@ def _blend(
     table = np.zeros((max(row.value for row in rows) + 1, 3), np.float32)
     for row in rows:
         table[row.value] = hex_to_rgb(row.color)
-    colors = table[segmentation.labels]
+    colors = table[segmentation.labels[:]]
     mixed = (1 - _OPACITY) * image + _OPACITY * colors
     picture: npt.NDArray[np.uint8] = np.rint(mixed).astype(np.uint8)
     return picture

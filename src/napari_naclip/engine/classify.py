@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_naclip.engine import parts
+from napari_naclip.engine import outputs, parts
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.decide import Tally, class_queries
 from napari_naclip.engine.fetch import WindowRows
@@ -30,6 +30,7 @@ from napari_naclip.engine.windows import with_halo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
     import torch
 
     from napari_naclip.engine.features import Features
@@ -62,9 +63,6 @@ class Labeler:
 
     Attributes
     ----------
-    labels : (rows, columns) uint8 or uint16 array
-        Of the region, as far as they are decided.
-    confidence : (rows, columns) float16 array
     tally : Tally or None
         How the region's pixels were decided; None where it is not kept.
     """
@@ -93,13 +91,27 @@ class Labeler:
         self._projection = Projection(features)
         self._windows = WindowRows(features, self._projection)
         size = features.region.size
-        self.labels = np.empty(size, classes.label_dtype)
-        self.confidence = np.empty(size, np.float16)
+        self._labels = outputs.buffered(
+            outputs.zeros(size, classes.label_dtype)
+        )
+        self._confidence = outputs.buffered(outputs.zeros(size, np.float16))
         self.tally = before
         if before is not None:
             before.allow_synonyms(needed=self._has_synonyms)
         elif size[0] * size[1] * Tally.BYTES <= TALLY_BYTES:
             self.tally = Tally.empty(*size, has_synonyms=self._has_synonyms)
+
+    def finish(
+        self,
+    ) -> tuple[npt.NDArray[np.unsignedinteger], npt.NDArray[np.float16]]:
+        """Return labels and confidence of the region, (rows, columns) each.
+
+        Once they are decided; see ``outputs.zeros`` for where they are.
+        """
+        return (
+            outputs.finished(self._labels),
+            outputs.finished(self._confidence),
+        )
 
     def decide(
         self, fill: Fill, first: Region | None = None
@@ -165,7 +177,7 @@ class Labeler:
                 region.top + outer_rows.stop,
                 right,
             ),
-            self.labels[
+            self._labels[
                 outer_rows, left - region.left : right - region.left
             ].copy(),
         )
@@ -189,10 +201,10 @@ class Labeler:
             tally.part(*inner).assign(self.tally.part(*outer))
         self._count(maps, tally)
         tally = tally.part(*inner)
-        self.labels[outer] = tally.labels(
+        self._labels[outer] = tally.labels(
             self._classes, self._settings.threshold
         )
-        self.confidence[outer] = tally.confidence()
+        self._confidence[outer] = tally.confidence()
         if self.tally is not None:
             self.tally.part(*outer).assign(tally)
 
@@ -357,5 +369,5 @@ class Labeler:
         if self.tally is None:
             raise TypeError('nothing was kept to decide again')
         self._classes, self._settings = classes, settings
-        self.labels = self.tally.labels(classes, settings.threshold)
-        self.confidence = self.tally.confidence()
+        self._labels = self.tally.labels(classes, settings.threshold)
+        self._confidence = self.tally.confidence()

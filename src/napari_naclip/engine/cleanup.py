@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_naclip.engine.outputs import stored
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -50,7 +52,16 @@ def clean(
     -------
     (H, W) array
         Of the same dtype; the same array where nothing is wanted.
+
+    Notes
+    -----
+    An object may reach from one corner of the image to another, so that this
+    alone is not done in bands: the labels and their runs are in memory at
+    once, also where the array itself is on the disk.
     """
+    given = labels
+    if min_object > 1 or max_hole > 1:
+        labels = np.asarray(labels)
     if min_object > 1 and labels.size:
         found = _find_objects(labels)
         stays = found.areas >= min_object
@@ -59,7 +70,7 @@ def clean(
         labels = _merge_objects(found, stays, labels.shape)
     if max_hole > 1 and labels.size:
         labels = _fill_holes(labels, max_hole, values)
-    return labels
+    return given if labels is given else stored(labels, given)
 
 
 def keep_largest(

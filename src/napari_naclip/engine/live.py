@@ -246,13 +246,14 @@ class LiveSegmentation:
         self, labeler: Labeler, classes: ClassList, settings: Settings
     ) -> Segmentation:
         features, encoder = self._features, self._encoder
+        labels, confidence = labeler.finish()
         return Segmentation(
             labels=clean(
-                labeler.labels,
+                labels,
                 min_object=settings.min_object,
                 max_hole=settings.max_hole,
             ),
-            confidence=labeler.confidence,
+            confidence=confidence,
             classes=classes,
             recipe=make_recipe(encoder.model, settings, features, classes),
             notices=(

@@ -293,7 +293,9 @@ class Segmentation:
     Attributes
     ----------
     labels : (H, W) uint8 or uint16 array
-        Label value of each pixel of the image, or of the region.
+        Label value of each pixel of the image, or of the region. Like the
+        confidence a zarr array on the disk, which gives numpy arrays for
+        slices, where both are larger than the budget of outputs.
     confidence : (H, W) float16 array
         Probability, 0 to 1, of the best class among all classes, rounded to
         within 0.0003.

@@ -12,9 +12,11 @@ import numpy as np
 
 from napari_naclip.engine.colors import class_color, hex_to_rgb
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.outputs import count_values, is_on_disk
 from napari_naclip.io.atomic import write_atomically, write_together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 LABEL_SUFFIXES: Final = ('.tif', '.tiff', '.png')
 #: Values that a palette has room for.
 PALETTE_SIZE: Final = 256
+#: Rows and columns of the tiles of a TIFF that is written in parts.
+_TILE: Final = (256, 256)
 #: What the recipe file says it is.
 RECIPE_FORMAT: Final = 'napari-naclip labels, version 1'
 
@@ -138,14 +142,36 @@ def dump_tiff(file: Path, labels: npt.NDArray[np.integer]) -> None:
     """Write labels to a file that there is already; see ``write_together``."""
     import tifffile
 
+    if is_on_disk(labels):
+        # Some rows at a time: together they may not fit into memory.
+        layout: dict[str, Any] = {
+            'data': _iter_tiles(labels),
+            'shape': labels.shape,
+            'dtype': labels.dtype,
+            'tile': _TILE,
+        }
+    else:
+        layout = {'data': labels}
     tifffile.imwrite(
         file,
-        labels,
+        **layout,
         compression='zlib',
         photometric='minisblack',
         software='napari-naclip',
         metadata=None,
     )
+
+
+def _iter_tiles(labels: Any) -> Iterator[npt.NDArray[np.integer]]:
+    """Yield the tiles of a TIFF, row by row, filled up with zeros."""
+    height, width = _TILE
+    for top in range(0, labels.shape[0], height):
+        band = labels[top : top + height]
+        for left in range(0, labels.shape[1], width):
+            part = band[:, left : left + width]
+            tile = np.zeros(_TILE, labels.dtype)
+            tile[: part.shape[0], : part.shape[1]] = part
+            yield tile
 
 
 def dump_png(
@@ -160,6 +186,8 @@ def dump_png(
     """
     from PIL import Image
 
+    # PNG has no way to write parts.
+    labels = labels[:]
     largest = int(labels.max(initial=0))
     if largest >= PALETTE_SIZE:
         raise _too_many(path, largest)
@@ -189,9 +217,9 @@ def _too_many(path: Path, largest: int) -> InputError:
     )
 
 
-def _count_values(segmentation: Segmentation) -> npt.NDArray[np.intp]:
+def _count_values(segmentation: Segmentation) -> npt.NDArray[np.int64]:
     largest = max(row.value for row in segmentation.classes.rows)
-    return np.bincount(segmentation.labels.ravel(), minlength=largest + 1)
+    return count_values(segmentation.labels, largest + 1)
 
 
 def _dump_recipe(file: Path, segmentation: Segmentation) -> None:

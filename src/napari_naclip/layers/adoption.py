@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_naclip.layers.checkpoint import make_zeros
+from napari_naclip.engine.outputs import zeros
 from napari_naclip.layers.geometry import matching_transform
 from napari_naclip.layers.labels import Result
 from napari_naclip.layers.sync import read_list, read_rows
@@ -32,7 +32,7 @@ def adopt_result(image: Image | None, labels: Labels) -> Result | None:
         return None
     shape = tuple(labels.data.shape)
     if image is None:
-        return Result(None, labels, rows, make_zeros(shape, labels.data.dtype))
+        return Result(None, labels, rows, zeros(shape, labels.data.dtype))
     for level, level_shape in enumerate(np.atleast_2d(image.level_shapes)):
         if tuple(int(length) for length in level_shape) != shape:
             continue
@@ -40,7 +40,7 @@ def adopt_result(image: Image | None, labels: Labels) -> Result | None:
         if image.multiscale:
             factors = [float(f) for f in image.downsample_factors[level]]
         if _lies_at(labels, matching_transform(image, factors)):
-            written = make_zeros(shape, labels.data.dtype)
+            written = zeros(shape, labels.data.dtype)
             return Result(image, labels, rows, written)
     return None
 

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_naclip.engine.errors import OutOfMemoryError
+from napari_naclip.engine.outputs import (
+    disk_errors_told,
+    row_bands,
+    widened,
+    zeros,
+)
 from napari_naclip.layers.sync import METADATA_KEY, apply_appearance, read_list
 
 if TYPE_CHECKING:
@@ -34,8 +39,8 @@ class Checkpoint:
         Label values that had rows.
     metadata : dict
     before : array
-        What stood where the run wrote, in the shape of the layer. Memory is
-        only taken by the parts that are written to.
+        What stood where the run wrote, in the shape of the layer. Room is
+        only taken by the parts that are written to, in memory or on the disk.
     is_touched : bool array
         Where the run wrote.
     planes : dict
@@ -49,19 +54,6 @@ class Checkpoint:
     planes: dict[tuple[int | None, ...], tuple[int | slice, ...]] = field(
         default_factory=dict
     )
-
-
-def make_zeros(
-    shape: tuple[int, ...], dtype: np.dtype[Any]
-) -> npt.NDArray[Any]:
-    """Return labels of 0, or raise ``OutOfMemoryError``."""
-    try:
-        return np.zeros(shape, dtype)
-    except MemoryError as error:
-        raise OutOfMemoryError(
-            f'There is no memory for labels of the size {shape}. Open a part '
-            'of the image.'
-        ) from error
 
 
 def put(
@@ -78,7 +70,8 @@ def put(
     if isinstance(array, np.ndarray):
         np.copyto(block, values, where=where)
     else:
-        array[at] = np.where(where, values, np.asarray(block))
+        with disk_errors_told():
+            array[at] = np.where(where, values, np.asarray(block))
 
 
 def remember(
@@ -94,7 +87,7 @@ def remember(
     first = changes & ~journal.is_touched[at]
     # Not edited, so that this is what the model wrote, too.
     if not np.can_cast(result.written.dtype, journal.before.dtype):
-        journal.before = journal.before.astype(result.written.dtype)
+        journal.before = widened(journal.before, result.written.dtype)
     # It is 0 already: untouched memory takes no room and no time.
     first &= result.written[at] != 0
     if first.any():
@@ -109,15 +102,15 @@ def checkpoint(result: Result) -> Checkpoint:
 
     Raises
     ------
-    OutOfMemoryError
-        If there is no room for it.
+    StorageError
+        If there is no room for it, neither in memory nor on the disk.
     """
     shape = result.written.shape
     result.checkpoint = Checkpoint(
         values=tuple(result.rows),
         metadata=dict(result.labels.metadata),
-        before=make_zeros(shape, result.written.dtype),
-        is_touched=make_zeros(shape, np.dtype(bool)),
+        before=zeros(shape, result.written.dtype),
+        is_touched=zeros(shape, np.dtype(bool)),
     )
     return result.checkpoint
 
@@ -158,10 +151,24 @@ def revert(result: Result) -> None:
         result.labels.refresh(extent=False)
 
 
+def has_edits(result: Result) -> bool:
+    """Return whether a person changed any pixel of a result."""
+    data, written = result.labels.data, result.written
+    if tuple(data.shape) != written.shape:
+        return True
+    # Some rows at a time: comparing a whole stack would need its size again.
+    return any(
+        not np.array_equal(np.asarray(data[at]), written[at])
+        for plane in np.ndindex(*written.shape[:-2])
+        for rows in row_bands(written)
+        for at in [(*plane, rows)]
+    )
+
+
 def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
     """Make the first of two checkpoints in a row one of both."""
     if not np.can_cast(later.before.dtype, earlier.before.dtype):
-        earlier.before = earlier.before.astype(later.before.dtype)
+        earlier.before = widened(earlier.before, later.before.dtype)
     for key, at in later.planes.items():
         first = later.is_touched[at] & ~earlier.is_touched[at]
         put(earlier.before, at, later.before[at], first)

@@ -13,18 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_naclip.engine.outputs import (
+    least_rows,
+    row_bands,
+    widened,
+    zeros,
+)
 from napari_naclip.engine.types import Region, Segmentation
 from napari_naclip.layers.checkpoint import (
     Checkpoint,
     checkpoint,
     end_checkpoint,
-    make_zeros,
+    has_edits,
     put,
     remember,
     restore,
     revert,
 )
 from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.placing import (
+    intersect,
+    layer_bands,
+    place_of,
+    wanted_in,
+)
 from napari_naclip.layers.sync import (
     METADATA_KEY,
     LabelRow,
@@ -37,7 +49,7 @@ from napari_naclip.layers.sync import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator
+    from collections.abc import Collection, Generator
 
     import numpy.typing as npt
     from napari.components import ViewerModel
@@ -49,8 +61,6 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 
-#: Pixels that are written at a time.
-_BAND_PIXELS = 250_000
 #: Locked classes up to which comparing with each is faster than a search.
 _MOST_COMPARED = 16
 
@@ -85,7 +95,8 @@ class Result:
         to another.
     written : array
         What the model wrote last, in the shape of the layer; 0 where it
-        never wrote. Memory is only taken by the parts that are written to.
+        never wrote. Room is only taken by the parts that are written to, in
+        memory or on the disk.
     checkpoint : Checkpoint or None
         Of the run that is writing.
     previous : Checkpoint or None
@@ -131,8 +142,9 @@ def add_result(
 
     Raises
     ------
-    OutOfMemoryError
-        If there is no room for an array of the image's size.
+    StorageError
+        If there is no room for an array of the image's size, neither in
+        memory nor on the disk.
     """
     if isinstance(classes, Segmentation):
         result = add_result(
@@ -142,7 +154,7 @@ def add_result(
         return result
     rows = to_label_rows(classes.rows)
     labels = viewer.add_labels(
-        make_zeros(snapshot.shape, classes.label_dtype),
+        zeros(snapshot.shape, classes.label_dtype),
         name=f'{image.name} labels',
         colormap=make_colormap(rows),
         features=make_features(rows),
@@ -154,7 +166,7 @@ def add_result(
         image=image,
         labels=labels,
         rows=rows,
-        written=make_zeros(snapshot.shape, classes.label_dtype),
+        written=zeros(snapshot.shape, classes.label_dtype),
     )
 
 
@@ -221,61 +233,57 @@ def write_steps(
     ValueError
         If the labels do not have the size of where they lie.
     """
-    place = _place(snapshot, labels, region)
-    inner = _intersect(place, snapshot.region)
-    if inner is None:
-        return 0
-    rows = slice(inner.top - place.top, inner.bottom - place.top)
-    columns = slice(inner.left - place.left, inner.right - place.left)
-    wanted = None if mask is None else mask[rows, columns]
-    if snapshot.mask is not None and snapshot.region is not None:
-        own = snapshot.region
-        drawn = snapshot.mask[
-            inner.top - own.top : inner.bottom - own.top,
-            inner.left - own.left : inner.right - own.left,
-        ]
-        wanted = drawn if wanted is None else wanted & drawn
+    place = place_of(snapshot, labels, region)
     _make_room(result, labels.dtype)
-    at = snapshot.index_of(inner)
-    new = snapshot.orient(labels[rows, columns])
-    wanted = None if wanted is None else snapshot.orient(wanted)
     kept, is_changed = 0, False
     try:
-        # What is made on the way then stays in the processor's cache.
-        for band, part in _bands(at, new.shape):
-            more, changes = _find_changes(
-                np.asarray(result.labels.data[part]),
-                result.written[part],
-                new[band],
-                None if wanted is None else wanted[band],
-                locked,
+        # All rows at once but of labels on the disk.
+        for rows in row_bands(labels):
+            inner = intersect(
+                Region(
+                    place.top + rows.start,
+                    place.left,
+                    place.top + rows.stop,
+                    place.right,
+                ),
+                snapshot.region,
             )
-            kept += more
-            if changes is not None:
-                remember(result, snapshot, part, changes)
-                put(result.labels.data, part, new[band], changes)
-                put(result.written, part, new[band], changes)
-                is_changed = True
-            yield
+            if inner is None:
+                continue
+            own = (
+                slice(inner.top - place.top, inner.bottom - place.top),
+                slice(inner.left - place.left, inner.right - place.left),
+            )
+            wanted = wanted_in(
+                snapshot, inner, None if mask is None else mask[own]
+            )
+            new = snapshot.orient(labels[own])
+            wanted = None if wanted is None else snapshot.orient(wanted)
+            # What is made on the way then stays in the processor's cache.
+            for band, part in layer_bands(
+                snapshot.index_of(inner),
+                new.shape,
+                least_rows(result.labels.data),
+            ):
+                more, changes = _find_changes(
+                    np.asarray(result.labels.data[part]),
+                    result.written[part],
+                    new[band],
+                    None if wanted is None else wanted[band],
+                    locked,
+                )
+                kept += more
+                if changes is not None:
+                    remember(result, snapshot, part, changes)
+                    put(result.labels.data, part, new[band], changes)
+                    put(result.written, part, new[band], changes)
+                    is_changed = True
+                yield
     finally:
         # What is left half done is seen, too.
         if is_changed:
             result.labels.refresh(extent=False)
     return kept
-
-
-def _bands(
-    at: tuple[int | slice, ...], shape: tuple[int, ...]
-) -> Iterator[tuple[slice, tuple[int | slice, ...]]]:
-    """Yield bands of a block, and what selects each of them in the layer."""
-    axis = next(i for i, each in enumerate(at) if isinstance(each, slice))
-    whole = at[axis]
-    first = (whole.start or 0) if isinstance(whole, slice) else 0
-    step = max(1, _BAND_PIXELS // max(1, shape[1]))
-    for start in range(0, shape[0], step):
-        end = min(start + step, shape[0])
-        band = slice(first + start, first + end)
-        yield slice(start, end), (*at[:axis], band, *at[axis + 1 :])
 
 
 def _find_changes(
@@ -308,49 +316,12 @@ def _find_changes(
     return kept, changes if changes.any() else None
 
 
-def _place(
-    snapshot: PlaneSnapshot, labels: npt.NDArray[Any], region: Region | None
-) -> Region:
-    """Return where labels lie in the plane."""
-    place = snapshot.place(region)
-    own = snapshot.region
-    if region is None and own is not None and labels.shape == own.size:
-        place = own
-    if labels.shape != place.size:
-        raise ValueError(
-            f'Labels of the shape {labels.shape} do not fit into {place}.'
-        )
-    return place
-
-
-def _intersect(place: Region, limit: Region | None) -> Region | None:
-    if limit is None:
-        return place
-    top, bottom = max(place.top, limit.top), min(place.bottom, limit.bottom)
-    left, right = max(place.left, limit.left), min(place.right, limit.right)
-    if top >= bottom or left >= right:
-        return None
-    return Region(top, left, bottom, right)
-
-
 def _make_room(result: Result, dtype: np.dtype[Any]) -> None:
     layer = result.labels
     if not np.can_cast(dtype, layer.data.dtype):
-        layer.data = layer.data.astype(dtype)
+        layer.data = widened(layer.data, dtype)
     if not np.can_cast(dtype, result.written.dtype):
-        result.written = result.written.astype(dtype)
-
-
-def has_edits(result: Result) -> bool:
-    """Return whether a person changed any pixel of a result."""
-    data, written = result.labels.data, result.written
-    if tuple(data.shape) != written.shape:
-        return True
-    # A plane at a time: comparing a whole stack would need its size again.
-    return any(
-        not np.array_equal(own, model)
-        for own, model in zip(data, written, strict=True)
-    )
+        result.written = widened(result.written, dtype)
 
 
 def update_result(

@@ -60,7 +60,7 @@ class ChangeSteps:
 
         Raises
         ------
-        OutOfMemoryError
+        StorageError
             If there is no room for it.
         """
         if self._step is None or self._result is not result:
