@@ -11,7 +11,7 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from napari_naclip.demo.scenes import CLASS_SETS, TexturePool, draw_scene
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.types import ClassList, Settings
+
+if TYPE_CHECKING:
+    from napari_naclip.engine.live import LiveSegmentation
+    from napari_naclip.engine.types import Segmentation
 
 #: Rows, columns, and least and most objects of a scene.
 SIZE, OBJECTS = (448, 640), (5, 8)
@@ -77,7 +81,28 @@ class Scene:
         return self.counts.argmax(axis=1)
 
 
-def make_scene(model: Model, case: Case, seed: int) -> Scene:
+@dataclass(frozen=True)
+class Drawn:
+    """A scene, its draft, and what answers again about it.
+
+    Attributes
+    ----------
+    truth : (H, W) uint8 array
+        0 to K - 1.
+    live : LiveSegmentation
+    result : Segmentation
+    settings : Settings
+    scene : Scene
+    """
+
+    truth: np.ndarray
+    live: LiveSegmentation
+    result: Segmentation
+    settings: Settings
+    scene: Scene
+
+
+def draw(model: Model, case: Case, seed: int) -> Drawn:
     rng = np.random.default_rng([seed, 0xC0])
     pool = TexturePool(seed, size=max(SIZE), variants=2)
     materials = CLASS_SETS[case.classes]
@@ -92,7 +117,8 @@ def make_scene(model: Model, case: Case, seed: int) -> Scene:
     )
     counts = np.zeros((len(regions), len(materials)), int)
     np.add.at(counts, (regions.ids, drawn.labels), 1)
-    return Scene(regions, counts, regions.labels - 1)
+    scene = Scene(regions, counts, regions.labels - 1)
+    return Drawn(drawn.labels, live, result, settings, scene)
 
 
 def score(scene: Scene, values: np.ndarray, *, of_truth: bool) -> float:
@@ -213,7 +239,7 @@ def main() -> None:
     seeds = range(first, first + options.seeds)
     results, everything = {}, []
     for case in CASES:
-        scenes = [make_scene(model, case, seed) for seed in seeds]
+        scenes = [draw(model, case, seed).scene for seed in seeds]
         everything += scenes
         if options.fit:
             continue
