@@ -19,6 +19,7 @@ from napari_naclip.engine.classes import (
 )
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.prompts import parse_classes
+from napari_naclip.engine.taught import UNTAUGHT, Teaching, read_teaching
 
 #: Control characters and the byte order mark: no part of a word.
 _CONTROLS: Final = re.compile(r'[\x00-\x1f\x7f-\x9f\ufeff]+')
@@ -57,6 +58,7 @@ class ClassDraft:
         Label value that it should have; 0 makes it the background row. None:
         the next one.
     is_on, is_locked : bool
+    teaching : Teaching
     """
 
     name: str
@@ -65,6 +67,7 @@ class ClassDraft:
     value: int | None = None
     is_on: bool = True
     is_locked: bool = False
+    teaching: Teaching = UNTAUGHT
 
     def __post_init__(self) -> None:
         if self.value is not None and not 0 <= self.value <= MAX_VALUE:
@@ -85,13 +88,16 @@ class ClassRow:
     name : str
         Free text for people.
     prompts : tuple of str
-        What the model reads. Empty only for the background row.
+        What the model reads. Empty only for the background row, or for a
+        class that was taught by examples.
     color : str
         ``#rrggbb``, small letters; by default the value's.
     is_on : bool
         Whether the class takes part in the next run.
     is_locked : bool
         Whether its pixels may not be changed.
+    teaching : Teaching
+        Examples of the class, and how much they count.
     """
 
     value: int
@@ -100,10 +106,17 @@ class ClassRow:
     color: str = ''
     is_on: bool = True
     is_locked: bool = False
+    teaching: Teaching = UNTAUGHT
 
     def __post_init__(self) -> None:
         prompts = tuple(clean_text(prompt) for prompt in self.prompts)
-        row = TextClass(clean_text(self.name), prompts, self.value, self.color)
+        row = TextClass(
+            clean_text(self.name),
+            prompts,
+            self.value,
+            self.color,
+            self.teaching,
+        )
         object.__setattr__(self, 'name', row.name)
         object.__setattr__(self, 'prompts', row.prompts)
         object.__setattr__(self, 'color', row.color.lower())
@@ -115,11 +128,13 @@ class ClassRow:
 
     def to_class(self) -> TextClass:
         """Return what the engine takes."""
-        return TextClass(self.name, self.prompts, self.value, self.color)
+        return TextClass(
+            self.name, self.prompts, self.value, self.color, self.teaching
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
-        return {
+        data = {
             'value': self.value,
             'name': self.name,
             'prompts': list(self.prompts),
@@ -127,6 +142,9 @@ class ClassRow:
             'on': self.is_on,
             'locked': self.is_locked,
         }
+        if self.teaching:
+            data['taught'] = self.teaching.to_dict()
+        return data
 
 
 def read_draft(data: object) -> ClassDraft:
@@ -172,7 +190,10 @@ def read_draft(data: object) -> ClassDraft:
             f"'on' and 'locked' of class {name!r} are true or false."
         )
     name = name if name.strip() or not prompts else prompts[0]
-    return ClassDraft(name, tuple(prompts), color, value, is_on, is_locked)
+    teaching = read_teaching(data.get('taught'), name)
+    return ClassDraft(
+        name, tuple(prompts), color, value, is_on, is_locked, teaching
+    )
 
 
 def read_class_text(text: str) -> tuple[ClassDraft, ...]:

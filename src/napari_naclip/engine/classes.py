@@ -10,6 +10,7 @@ import numpy as np
 from napari_naclip.engine.colors import class_color, is_hex_color
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.prompts import format_classes, parse_classes
+from napari_naclip.engine.taught import UNTAUGHT, Teaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,17 +35,21 @@ class TextClass:
         Free text for people.
     prompts : tuple of str
         Phrases for the model, each a query of its own; the best one counts.
-        Empty only for a background row that is reached by the threshold.
+        Empty only for a background row that is reached by the threshold, or
+        for a class that was taught by examples.
     value : int
         Label value: 0 for the background row, else 1 to 65535.
     color : str
         ``#rrggbb``; by default the value's color in the cycle.
+    teaching : Teaching
+        Examples that move it away from its prompts; by default none.
     """
 
     name: str
     prompts: tuple[str, ...]
     value: int
     color: str = ''
+    teaching: Teaching = UNTAUGHT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'name', self.name.strip())
@@ -57,10 +62,12 @@ class TextClass:
                 f'Class {self.name!r} has the label value {self.value}; '
                 f'values go from 1 to {MAX_VALUE}.'
             )
-        if not self.prompts and self.value != BACKGROUND_VALUE:
+        if not (
+            self.prompts or self.teaching or self.value == BACKGROUND_VALUE
+        ):
             raise InputError(
                 f'Class {self.name!r} has no prompt. Type what the model '
-                'should look for.'
+                'should look for, or teach it by examples.'
             )
         if any(not prompt.strip() for prompt in self.prompts):
             raise InputError(
@@ -80,6 +87,13 @@ class TextClass:
                 f'{self.color!r} is not a color of the form #rrggbb, which '
                 f'class {self.name!r} needs.'
             )
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether examples count; without a prompt they do at any weight."""
+        return bool(self.teaching) and (
+            self.teaching.weight > 0 or not self.prompts
+        )
 
 
 def _default_color(value: int) -> str:
@@ -199,8 +213,8 @@ class ClassList:
 
     @property
     def competitors(self) -> tuple[TextClass, ...]:
-        """The rows that have prompts, in the order of ``rows``."""
-        return tuple(row for row in self.rows if row.prompts)
+        """The rows with prompts or examples, in the order of ``rows``."""
+        return tuple(row for row in self.rows if row.prompts or row.teaching)
 
     @property
     def queries(self) -> tuple[str, ...]:
@@ -209,8 +223,11 @@ class ClassList:
 
     @property
     def query_owners(self) -> npt.NDArray[np.intp]:
-        """Index into ``competitors`` of each query, (Q,), not decreasing."""
-        counts = [len(row.prompts) for row in self.competitors]
+        """Index into ``competitors`` of each query, (Q,), not decreasing.
+
+        A class without prompts has one query, from its examples.
+        """
+        counts = [max(len(row.prompts), 1) for row in self.competitors]
         return np.repeat(np.arange(len(counts)), counts)
 
     @property
@@ -220,8 +237,10 @@ class ClassList:
         return np.dtype(np.uint8) if largest < 255 else np.dtype(np.uint16)
 
     def to_text(self) -> str:
-        """Return the class text; names that are no prompts are not in it."""
-        return format_classes([list(row.prompts) for row in self.competitors])
+        """Return the class text, which holds prompts and nothing else."""
+        return format_classes(
+            [list(row.prompts) for row in self.rows if row.prompts]
+        )
 
     def to_dict(self) -> list[dict[str, Any]]:
         """Return the rows as plain data for recipes and files."""
@@ -231,6 +250,7 @@ class ClassList:
                 'name': row.name,
                 'prompts': list(row.prompts),
                 'color': row.color,
+                **({'taught': row.teaching.to_dict()} if row.teaching else {}),
             }
             for row in self.rows
         ]

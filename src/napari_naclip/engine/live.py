@@ -11,11 +11,15 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
+import torch
+
 from napari_naclip.engine.classify import Labeler
 from napari_naclip.engine.cleanup import clean
+from napari_naclip.engine.decide import class_queries
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.maps import iter_maps
 from napari_naclip.engine.recipe import make_recipe
+from napari_naclip.engine.teaching import foreign_notices, iter_queries
 from napari_naclip.engine.types import (
     Partial,
     Progress,
@@ -26,8 +30,6 @@ from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    import torch
 
     from napari_naclip.engine.decide import Tally
     from napari_naclip.engine.encoder import Encoder
@@ -53,7 +55,7 @@ class _Answer:
     """The last answer that was completed."""
 
     labeler: Labeler
-    prompts: tuple[tuple[str, ...], ...]
+    queries: tuple[torch.Tensor, ...]
     settings: Settings
 
 
@@ -77,6 +79,11 @@ class LiveSegmentation:
     def features(self) -> Features:
         """What is compared with the classes."""
         return self._features
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model that sees the picture."""
+        return self._encoder.model.fingerprint
 
     def free(self) -> None:
         """Forget how pixels were decided; the next answer takes longer.
@@ -126,12 +133,14 @@ class LiveSegmentation:
         self._encoder.start()
         self._take_refinement(settings)
         last, self._answer = self._answer, None
-        prompts = tuple(row.prompts for row in classes.competitors)
-        if last is not None and _is_decided(last, prompts, settings):
+        by_class = tuple(
+            queries[each.start : each.stop] for each in class_queries(classes)
+        )
+        if last is not None and _is_decided(last, by_class, settings):
             labeler = last.labeler
             labeler.decide_again(classes, settings)
         else:
-            before, known = _reusable(last, prompts, settings)
+            before, known = _reusable(last, by_class, settings)
             labeler = Labeler(
                 self._features, queries, classes, settings, before, known
             )
@@ -144,7 +153,7 @@ class LiveSegmentation:
                     fill, first, previews=previews and not known
                 )
         if labeler.tally is not None:
-            self._answer = _Answer(labeler, prompts, settings)
+            self._answer = _Answer(labeler, by_class, settings)
         self._features.tokens.release()
         return self._segmentation(labeler, classes, settings)
 
@@ -153,12 +162,18 @@ class LiveSegmentation:
     ) -> Generator[Progress, None, torch.Tensor]:
         """Yield progress in texts; return the (Q, D) query embeddings.
 
-        They are what an answer compares the tokens with.
+        They are what an answer compares the tokens with: words, as examples
+        moved them.
+
+        Raises
+        ------
+        InputError
+            If a class has no prompt and was taught with another model.
         """
         settings = settings or self._encoder.settings
         return (
-            yield from self._encoder.model.embed(
-                classes.queries, settings.templates
+            yield from iter_queries(
+                self._encoder.model, classes, settings.templates
             )
         )
 
@@ -259,6 +274,7 @@ class LiveSegmentation:
             notices=(
                 *encoder.notices,
                 *encoder.model.notices(classes, settings.templates),
+                *foreign_notices(classes, encoder.model.fingerprint),
             ),
             region=None if features.is_whole else features.region,
         )
@@ -275,20 +291,33 @@ def _weighs_alike(one: Settings, other: Settings) -> bool:
 
 def _reusable(
     last: _Answer | None,
-    prompts: tuple[tuple[str, ...], ...],
+    queries: tuple[torch.Tensor, ...],
     settings: Settings,
 ) -> tuple[Tally | None, int]:
     """Return a tally to start from, and how many classes it holds."""
     if (
         last is None
         or not _weighs_alike(last.settings, settings)
-        or prompts[: len(last.prompts)] != last.prompts
+        or not _are_equal(last.queries, queries[: len(last.queries)])
     ):
         return None, 0
-    return last.labeler.tally, len(last.prompts)
+    return last.labeler.tally, len(last.queries)
 
 
 def _is_decided(
-    last: _Answer, prompts: tuple[tuple[str, ...], ...], settings: Settings
+    last: _Answer, queries: tuple[torch.Tensor, ...], settings: Settings
 ) -> bool:
-    return prompts == last.prompts and _weighs_alike(last.settings, settings)
+    return _weighs_alike(last.settings, settings) and _are_equal(
+        last.queries, queries
+    )
+
+
+def _are_equal(
+    ones: tuple[torch.Tensor, ...], others: tuple[torch.Tensor, ...]
+) -> bool:
+    """Return whether classes are compared with the same, to the last bit."""
+    # Not their words: what moved a class shows here, whatever it was.
+    return len(ones) == len(others) and all(
+        torch.equal(one, other)
+        for one, other in zip(ones, others, strict=True)
+    )

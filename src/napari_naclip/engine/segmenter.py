@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.features import DictStore
 from napari_naclip.engine.live import LiveSegmentation
+from napari_naclip.engine.teaching import iter_queries
 from napari_naclip.engine.types import Progress, Settings, check_threshold
 
 if TYPE_CHECKING:
@@ -130,10 +131,13 @@ class Segmenter:
     def embed(
         self, classes: ClassList, settings: Settings | None = None
     ) -> Generator[Progress, None, torch.Tensor]:
-        """Yield progress in texts; return the (Q, D) query embeddings."""
+        """Yield progress in texts; return the (Q, D) query embeddings.
+
+        They are those of the words, as examples moved them.
+        """
         settings = settings or self.settings
         return (
-            yield from self.model.embed(classes.queries, settings.templates)
+            yield from iter_queries(self.model, classes, settings.templates)
         )
 
     def classify(
