@@ -239,6 +239,19 @@ class Guidance:
         self._update()
         return step
 
+    def index_of(self, step: Step) -> int:
+        """Return the region that an answer was about.
+
+        Where regions have been made anew since: the one that has most of its
+        pixels now.
+        """
+        if step.round == self._round:
+            return step.index
+        counts = np.bincount(
+            self._regions.grid_ids.ravel()[step.cover], minlength=1
+        )
+        return int(counts.argmax())
+
     def _update(self) -> None:
         """Find out what is looked at, and what is known by it."""
         covered = np.bincount(

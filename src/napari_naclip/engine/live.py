@@ -31,6 +31,9 @@ from napari_naclip.engine.windows import with_halo
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import numpy as np
+    import numpy.typing as npt
+
     from napari_naclip.engine.decide import Tally
     from napari_naclip.engine.encoder import Encoder
     from napari_naclip.engine.features import Features
@@ -84,6 +87,17 @@ class LiveSegmentation:
     def fingerprint(self) -> str:
         """Of the model that sees the picture."""
         return self._encoder.model.fingerprint
+
+    @property
+    def confidence(self) -> npt.NDArray[np.float16] | None:
+        """That of the last answer, of its region; None where it is freed.
+
+        Found anew each time. May be read while another thread answers; it
+        changes then.
+        """
+        last = self._answer
+        tally = None if last is None else last.labeler.tally
+        return None if tally is None else tally.confidence()
 
     def free(self) -> None:
         """Forget how pixels were decided; the next answer takes longer.

@@ -12,7 +12,7 @@ import dataclasses
 import logging
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.engine.types import Partial, Progress, Segmentation
@@ -66,7 +66,14 @@ class LiveUpdater(QObject):
     runs : RunDirector
         While it runs nothing is answered.
     parent : QObject
+
+    Signals
+    -------
+    followed
+        Labels are as they should be, after a run or a change.
     """
+
+    followed = Signal()
 
     def __init__(
         self,
@@ -144,7 +151,7 @@ class LiveUpdater(QObject):
 
     # What is wanted.
 
-    def _find(self) -> tuple[Result | None, tuple[KeptLive, ...]]:
+    def find(self) -> tuple[Result | None, tuple[KeptLive, ...]]:
         """Return the result whose list the table shows, and what answers."""
         result = None if self._sync is None else self._sync.result
         image = self._image.image
@@ -173,7 +180,7 @@ class LiveUpdater(QObject):
     def _look(self) -> None:
         if self._runs.is_running:
             return
-        result, kept = self._find()
+        result, kept = self.find()
         self._show_revert(result)
         if self._was_cancelled:
             self._was_cancelled = False
@@ -292,6 +299,7 @@ class LiveUpdater(QObject):
         said = self._writer.describe(wish)
         if said is not None:
             self._panel.show_rest(*said)
+        self.followed.emit()
 
     def _fail(self, wish: Wish, error: Exception) -> None:
         """Tell why labels do not follow; they do again after a new run."""
@@ -332,7 +340,7 @@ class LiveUpdater(QObject):
         )
 
     def _on_revert(self) -> None:
-        result, kept = self._find()
+        result, kept = self.find()
         if result is None or self._runs.is_running:
             return
         self._stop()

@@ -12,6 +12,8 @@ from napari_naclip.engine import registry
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.io.last_list import load_last
 from napari_naclip.ui.class_table.panel import ClassPanel
+from napari_naclip.ui.correct.correct_panel import CorrectPanel
+from napari_naclip.ui.correct.guide import Guide
 from napari_naclip.ui.director import RunDirector
 from napari_naclip.ui.image_panel import ImagePanel
 from napari_naclip.ui.kept_panel import KeptPanel
@@ -50,7 +52,7 @@ class SegmentationWidget(QWidget):
 
     Attributes
     ----------
-    image, classes, model, options, kept, offer, panel : QWidget
+    image, classes, model, options, correct, kept, offer, panel : QWidget
         The parts, from top to bottom.
 
     Signals
@@ -73,6 +75,7 @@ class SegmentationWidget(QWidget):
         self.classes = ClassPanel()
         self.model = ModelPanel(preferences=preferences)
         self.options = Options()
+        self.correct = CorrectPanel()
         self.kept = KeptPanel()
         self.offer = WeightsOffer()
         self.panel = RunPanel()
@@ -85,6 +88,13 @@ class SegmentationWidget(QWidget):
             classes=self.classes,
             options=self.options,
             panel=self.panel,
+            runs=self._runs,
+            parent=self,
+        )
+        self._guide = Guide(
+            napari_viewer,
+            self.correct,
+            live=self._live,
             runs=self._runs,
             parent=self,
         )
@@ -118,6 +128,7 @@ class SegmentationWidget(QWidget):
                 self.classes,
                 self.model,
                 self.options,
+                self.correct,
                 self.kept,
                 self.offer,
                 self.panel.more,
@@ -197,11 +208,14 @@ class SegmentationWidget(QWidget):
     @property
     def _stateful_parts(
         self,
-    ) -> dict[str, ImagePanel | ModelPanel | Options | KeptPanel]:
+    ) -> dict[
+        str, ImagePanel | ModelPanel | Options | CorrectPanel | KeptPanel
+    ]:
         return {
             'image': self.image,
             'model': self.model,
             'options': self.options,
+            'correct': self.correct,
             'kept': self.kept,
         }
 
@@ -251,6 +265,7 @@ class SegmentationWidget(QWidget):
         self._keep_state()
         self._runs.abandon()
         self._live.close()
+        self._guide.close()
         self._preview_timer.stop()
         self._sync.close()
         self._sync.deleteLater()
@@ -264,6 +279,7 @@ class SegmentationWidget(QWidget):
     def _on_choice(self, _event: object = None) -> None:
         self._preview_timer.start()
         self._live.look()
+        self._guide.look()
 
     def _on_camera(self, _event: object = None) -> None:
         # Nothing else that a run looks at depends on the view.

@@ -1,0 +1,351 @@
+"""Leads a person from region to region, and writes what they answer.
+
+Runs on the GUI thread. Regions are found on the thread of live answers, anew
+each time that labels have changed; what a person looks at meanwhile stays
+until it is answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_naclip.engine.classes import BACKGROUND_NAME, BACKGROUND_VALUE
+from napari_naclip.layers.assign import Assignment, assign, take_back
+from napari_naclip.layers.outline import Outline
+from napari_naclip.layers.view import look_at
+from napari_naclip.ui.asides import Asides
+from napari_naclip.ui.correct import messages
+from napari_naclip.ui.correct.guide_panel import Choice
+from napari_naclip.ui.correct.guided import Guided, find_guided
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari.components import ViewerModel
+
+    from napari_naclip.correct.guidance import Step
+    from napari_naclip.ui.correct.correct_panel import CorrectPanel
+    from napari_naclip.ui.correct.guided import Found
+    from napari_naclip.ui.director import RunDirector
+    from napari_naclip.ui.kept_live import KeptLive
+    from napari_naclip.ui.live import LiveUpdater
+
+#: Name of the layer that outlines a region.
+OUTLINE_NAME = 'region'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answer:
+    """What a person answered, so that it can be taken back.
+
+    Attributes
+    ----------
+    guided : Guided
+    step : Step
+        Of its guidance.
+    assignment : Assignment or None
+        None where labels stayed.
+    """
+
+    guided: Guided
+    step: Step
+    assignment: Assignment | None = field(repr=False)
+
+
+class Guide(QObject):
+    """Joins the panel, the queue of regions, the layer and the canvas.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+    panel : CorrectPanel
+    live : LiveUpdater
+        Knows what answers for the displayed plane.
+    runs : RunDirector
+    parent : QObject
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        panel: CorrectPanel,
+        *,
+        live: LiveUpdater,
+        runs: RunDirector,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._panel = panel.guide
+        self._live = live
+        self._runs = runs
+        self._asides = Asides(self)
+        self._outline = Outline(OUTLINE_NAME)
+        self._places: list[Guided] = []
+        self._current: tuple[Guided, int] | None = None
+        self._waiting: dict[Guided, Found] = {}
+        self._answers: list[_Answer] = []
+        self._goes_on = False
+        self._work: Iterator[None] | None = None
+        self._then: Callable[[], None] | None = None
+        self._work_timer = QTimer(self)
+        self._work_timer.setInterval(0)
+        self._work_timer.timeout.connect(self._go_on_working)
+        panel.more.toggled.connect(self._on_folded)
+        self._panel.next_wanted.connect(self._on_next)
+        self._panel.accepted.connect(self._on_accepted)
+        self._panel.assigned.connect(self._on_assigned)
+        self._panel.back_wanted.connect(self._on_back)
+        live.followed.connect(self._on_labels_changed)
+        self._show_progress()
+
+    def look(self) -> None:
+        """Notice that another plane, image or result is displayed."""
+        self._places = [
+            each
+            for each in self._places
+            if each.result.labels in self._viewer.layers
+        ]
+        self._answers = [x for x in self._answers if x.guided in self._places]
+        if self._current is not None and (
+            self._current[0] not in self._shown_places()
+        ):
+            self.rest()
+
+    def rest(self, about: str = '') -> None:
+        """Show no region any more; what was answered stays."""
+        self._goes_on = False
+        self._asides.drop_all()
+        self._let_go()
+        self._panel.show_nothing(about)
+        self._show_progress()
+
+    def close(self) -> None:
+        """Leave the viewer as it was, for a panel that was closed."""
+        self._finish_work()
+        self.rest()
+
+    def _on_folded(self, is_open: bool) -> None:
+        if not is_open:
+            self.rest()
+
+    # Which regions there are.
+
+    def _shown(self) -> tuple[KeptLive, ...]:
+        return self._live.find()[1]
+
+    def _shown_places(self) -> list[Guided]:
+        shown = self._shown()
+        return [
+            place
+            for place in self._places
+            if any(place.is_of_same_pixels(kept) for kept in shown)
+        ]
+
+    def _place_of(self, kept: KeptLive) -> Guided | None:
+        for place in self._places:
+            if place.is_of_same_pixels(kept):
+                return place
+        return None
+
+    def _on_next(self) -> None:
+        if self._work is not None or self._runs.is_running:
+            return
+        shown = self._shown()
+        if not shown:
+            self.rest(messages.NO_RESULT)
+            return
+        if any(each.shown is None for each in shown):
+            self.rest(messages.NEEDS_LIVE)
+            return
+        self._let_go()
+        self._goes_on = True
+        self._take_waiting()
+        self._find_regions(shown)
+        self._show_next()
+
+    def _find_regions(self, shown: tuple[KeptLive, ...]) -> None:
+        """Have regions found of all labels that have none."""
+        for kept in shown:
+            place, wanted = self._place_of(kept), kept.shown
+            if wanted is None or (
+                place is not None and place.kept is kept and place.is_current()
+            ):
+                continue
+            self._asides.ask(
+                f'regions {id(kept)}',
+                # Nothing of the panel: the thread may outlive it.
+                lambda kept=kept, wanted=wanted: find_guided(kept, wanted),  # type: ignore[misc]
+                self._on_found,
+                self._on_failed,
+            )
+
+    def _on_found(self, found: Found) -> None:
+        if found.shown != found.kept.shown:
+            # Labels have changed since; their end is told.
+            return
+        place = self._place_of(found.kept)
+        if place is None:
+            self._places.append(Guided(found))
+        else:
+            self._waiting[place] = found
+        if self._current is None:
+            self._take_waiting()
+        self._show_next()
+
+    def _take_waiting(self) -> None:
+        for place, found in self._waiting.items():
+            place.take(found)
+        self._waiting.clear()
+
+    def _on_failed(self, error: Exception) -> None:
+        self.rest(messages.FAILED.format(error))
+
+    def _on_labels_changed(self) -> None:
+        """Prepare the next regions while a person looks at this one."""
+        if self._current is not None or self._goes_on:
+            self._find_regions(self._shown())
+
+    # What is shown.
+
+    def _show_next(self) -> None:
+        """Show the best region, once all regions are there."""
+        if not self._goes_on or self._current is not None:
+            return
+        shown = self._shown()
+        if any(self._asides.is_asked(f'regions {id(k)}') for k in shown):
+            self._panel.show_nothing(messages.LOOKING)
+            return
+        self._goes_on = False
+        best: tuple[float, Guided, int] | None = None
+        for place in self._shown_places():
+            place.look_for_edits()
+            index = place.guidance.next()
+            if index is None:
+                continue
+            gain = float(place.guidance.gains()[index])
+            if best is None or gain > best[0]:
+                best = gain, place, index
+        if best is None:
+            self._let_go()
+            self._panel.show_nothing(messages.ALL_SEEN)
+            self._show_progress()
+        else:
+            self._show(*best[1:])
+
+    def _show(self, place: Guided, index: int) -> None:
+        self._current = place, index
+        regions, labels = place.guidance.regions, place.result.labels
+        region, mask = place.place(index)
+        look_at(self._viewer, labels, place.plane, region)
+        self._outline.show(self._viewer, labels, place.plane, region, mask)
+        rows = place.result.rows
+        everything = [
+            Choice(value, rows[value].name, rows[value].color)
+            for value in sorted(rows)
+        ]
+        if BACKGROUND_VALUE not in rows:
+            everything.append(
+                Choice(BACKGROUND_VALUE, BACKGROUND_NAME, '#000000')
+            )
+        names = {each.value: each for each in everything}
+        shares = dict(place.choices(index))
+        own = int(regions.labels[index])
+        self._panel.show_region(
+            messages.describe_region(
+                names[own].name if own in names else str(own),
+                float(regions.confidence[index]),
+                int(regions.areas[index]),
+            ),
+            [
+                Choice(value, names[value].name, names[value].color, share)
+                for value, share in shares.items()
+                if value in names
+            ],
+            everything,
+        )
+        self._show_progress()
+
+    def _let_go(self) -> None:
+        self._current = None
+        self._outline.hide(self._viewer)
+
+    def _show_progress(self) -> None:
+        self._panel.show_progress(
+            messages.describe_progress(
+                [place.guidance for place in self._shown_places()]
+            ),
+            can_go_back=bool(self._answers),
+        )
+
+    # What is answered.
+
+    def _on_accepted(self) -> None:
+        if self._current is not None:
+            place, index = self._current
+            self._on_assigned(int(place.guidance.regions.labels[index]))
+
+    def _on_assigned(self, value: int) -> None:
+        if self._current is None or self._work is not None:
+            return
+        place, index = self._current
+        region, mask = place.place(index)
+        step = place.guidance.assign(index, value)
+        assignment = None
+        if step.is_change:
+            assignment = Assignment(place.result, value)
+            self._begin(
+                assign(place.result, place.plane, region, mask, assignment),
+                self._on_next,
+            )
+        self._answers.append(_Answer(place, step, assignment))
+        if assignment is None:
+            self._on_next()
+
+    def _on_back(self) -> None:
+        if not self._answers or self._work is not None:
+            return
+        answer = self._answers.pop()
+        place = answer.guided
+        place.guidance.back()
+        self._take_waiting()
+
+        def show_again() -> None:
+            if place in self._shown_places():
+                self._show(place, place.guidance.index_of(answer.step))
+            else:
+                self.rest()
+
+        if answer.assignment is None:
+            show_again()
+        else:
+            self._begin(take_back(answer.assignment), show_again)
+
+    def _begin(self, work: Iterator[None], then: Callable[[], None]) -> None:
+        """Do something long in pieces that hold up no window."""
+        self._work, self._then = work, then
+        self._go_on_working()
+        if self._work is not None:
+            self._work_timer.start()
+
+    def _go_on_working(self) -> None:
+        if self._work is None:
+            self._work_timer.stop()
+            return
+        try:
+            next(self._work)
+        except StopIteration:
+            then, self._work, self._then = self._then, None, None
+            self._work_timer.stop()
+            if then is not None:
+                then()
+
+    def _finish_work(self) -> None:
+        """Let nothing be half done."""
+        work, self._work, self._then = self._work, None, None
+        self._work_timer.stop()
+        for _ in work or ():
+            pass

@@ -1,0 +1,166 @@
+"""The regions of one plane that a person is guided through.
+
+What is long is done by ``find_guided`` on the thread of live answers; the
+rest is asked on the GUI thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_naclip.correct.guidance import Guidance
+from napari_naclip.correct.regions import iter_regions
+from napari_naclip.correct.shares import class_shares
+from napari_naclip.engine.types import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import numpy.typing as npt
+
+    from napari_naclip.correct.regions import Regions
+    from napari_naclip.layers.labels import Result
+    from napari_naclip.layers.snapshot import PlaneSnapshot
+    from napari_naclip.ui.kept_live import KeptLive, Shown
+
+    Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True, eq=False)
+class Found:
+    """What ``find_guided`` returns: regions, and what they are of.
+
+    Attributes
+    ----------
+    kept : KeptLive
+    shown : Shown
+        What the labels were that the regions are of.
+    regions : Regions
+    shares : (N, C) float32 array
+        Probabilities of the classes, by the regions' mean tokens.
+    edited : (H, W) bool array
+        Pixels that the person edited, or that are not to be labeled.
+    """
+
+    kept: KeptLive
+    shown: Shown
+    regions: Regions = field(repr=False)
+    shares: npt.NDArray[np.float32] = field(repr=False)
+    edited: Mask = field(repr=False)
+
+
+class Guided:
+    """A plane, or a part of it, with its queue of regions.
+
+    Attributes
+    ----------
+    guidance : Guidance
+    """
+
+    def __init__(self, found: Found) -> None:
+        self._found = found
+        self.guidance = Guidance(found.regions, found.edited)
+
+    @property
+    def kept(self) -> KeptLive:
+        """What answers for it."""
+        return self._found.kept
+
+    @property
+    def result(self) -> Result:
+        """Where its labels are."""
+        return self._found.kept.result
+
+    @property
+    def plane(self) -> tuple[int | slice, ...]:
+        """What selects its plane in the layer."""
+        return self._found.kept.snapshot.index
+
+    def is_current(self) -> bool:
+        """Return whether its regions are of the labels as they are."""
+        return self._found.shown == self._found.kept.shown
+
+    def is_of_same_pixels(self, kept: KeptLive) -> bool:
+        """Return whether something else that answers is of its pixels."""
+        own = self.kept
+        return (
+            own.result is kept.result
+            and own.snapshot.index == kept.snapshot.index
+            and own.snapshot.is_transposed == kept.snapshot.is_transposed
+            and _area(own.snapshot) == _area(kept.snapshot)
+        )
+
+    def take(self, found: Found) -> None:
+        """Go on with other regions of the same pixels."""
+        self._found = found
+        self.guidance.remake(found.regions, found.edited)
+
+    def look_for_edits(self) -> None:
+        """Take in what the person has edited since."""
+        kept = self.kept
+        self.guidance.set_edited(find_edited(kept.result, kept.snapshot))
+
+    def place(self, index: int) -> tuple[Region, Mask]:
+        """Return where a region is, along the axes of the layer's data."""
+        regions, snapshot = self.guidance.regions, self.kept.snapshot
+        box, mask = regions.box(index), regions.mask(index)
+        area = _area(snapshot)
+        top, left = box.top + area.top, box.left + area.left
+        rows, columns = mask.shape
+        if snapshot.is_transposed:
+            return Region(left, top, left + columns, top + rows), mask.T
+        return Region(top, left, top + rows, left + columns), mask
+
+    def choices(self, index: int) -> list[tuple[int, float]]:
+        """Return label values with their probabilities, the best first."""
+        shares = self._found.shares[index]
+        values = [row.value for row in self._found.shown.classes.competitors]
+        order = np.argsort(-shares, kind='stable')
+        return [(values[i], float(shares[i])) for i in order]
+
+
+def _area(snapshot: PlaneSnapshot) -> Region:
+    """Return the pixels of the plane, as displayed, that are labeled."""
+    return snapshot.region or Region(0, 0, *snapshot.size)
+
+
+def find_edited(result: Result, snapshot: PlaneSnapshot) -> Mask:
+    """Return the (H, W) pixels that regions are not to be made of.
+
+    Those that the person edited, and those beside what was drawn.
+    """
+    at = snapshot.index_of(snapshot.region)
+    edited = np.asarray(result.labels.data[at]) != np.asarray(
+        result.written[at]
+    )
+    edited = snapshot.orient(edited)
+    return edited if snapshot.mask is None else edited | ~snapshot.mask
+
+
+def find_guided(
+    kept: KeptLive, shown: Shown
+) -> Generator[object, None, Found]:
+    """Yield now and then; return the regions of what is shown."""
+    live, result, snapshot = kept.live, kept.result, kept.snapshot
+    confidence: Any = live.confidence
+    if confidence is None:
+        answer = yield from live.answer(
+            shown.classes, shown.settings, previews=False
+        )
+        confidence = answer.confidence
+    at = snapshot.index_of(snapshot.region)
+    labels = snapshot.orient(np.array(result.labels.data[at]))
+    yield None
+    edited = find_edited(result, snapshot)
+    yield None
+    regions = yield from iter_regions(
+        live, labels, confidence, shown.classes, shown.settings
+    )
+    queries = yield from live.queries(shown.classes, shown.settings)
+    shares = class_shares(
+        regions.tokens, queries, shown.classes, shown.settings.logit_scale
+    )
+    return Found(kept, shown, regions, shares, edited)

@@ -1,0 +1,47 @@
+"""Every text of the correction that is no label of a control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from napari_naclip.correct.guidance import Guidance
+
+NO_RESULT: Final = (
+    'Run first: there are no labels of the displayed plane that this panel '
+    'made.'
+)
+LOOKING: Final = 'Looking for regions…'
+FAILED: Final = 'There are no regions: {}. Press Next to try again.'
+ALL_SEEN: Final = 'Every region has been looked at or edited.'
+NEEDS_LIVE: Final = (
+    'The labels are on their way. Press Next again when they are there.'
+)
+
+
+def describe_region(name: str, share: float, pixels: int) -> str:
+    """Return what a region is said to be, and how surely."""
+    return f'{name}? {100 * share:.0f} % sure, {pixels:,} px.'
+
+
+def describe_progress(guidances: list[Guidance]) -> str:
+    """Return how much has been looked at, and what may be left."""
+    sizes = [each.regions.ids.size for each in guidances]
+    steps = sum(len(each.steps) for each in guidances)
+    if not sizes:
+        return ''
+    total = sum(sizes)
+    done = sum(
+        each.share_done * size
+        for each, size in zip(guidances, sizes, strict=True)
+    )
+    wrong = sum(
+        each.share_wrong * size
+        for each, size in zip(guidances, sizes, strict=True)
+    )
+    noun = 'region' if steps == 1 else 'regions'
+    return (
+        f'{steps} {noun} answered, {100 * done / total:.0f} % of the pixels '
+        f'looked at or edited; perhaps {100 * wrong / total:.1f} % are still '
+        'wrong.'
+    )

@@ -1,0 +1,189 @@
+"""A person is led from region to region, and what they answer is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_naclip.demo.scenes import demo_scene
+from napari_naclip.ui.correct import messages
+from napari_naclip.ui.correct.guide import OUTLINE_NAME
+
+TIMEOUT = 60_000
+
+
+@pytest.fixture
+def scene():
+    """Return a picture and the classes that are in it."""
+    scene, text = demo_scene(height=224, width=320)
+    return scene.image, text
+
+
+@pytest.fixture
+def guided(make_napari_viewer, open_widget, run, press, qtbot, scene):
+    """Return viewer, widget and labels, with the section unfolded."""
+    viewer = make_napari_viewer(show=True)
+    image, text = scene
+    viewer.add_image(image)
+    widget = open_widget(viewer, text)
+    run(widget)
+    press(widget.correct.more)
+    # Keys go to the window that is in use.
+    widget.activateWindow()
+    qtbot.waitUntil(widget.isActiveWindow, timeout=TIMEOUT)
+    return viewer, widget, viewer.layers[-1]
+
+
+@pytest.fixture
+def click_next(press, qtbot):
+    """Return a function that presses Next and waits for a region."""
+
+    def click(widget) -> None:
+        panel = widget.correct.guide
+        press(panel.next)
+        qtbot.waitUntil(panel.accept.isEnabled, timeout=TIMEOUT)
+
+    return click
+
+
+def outlined(viewer) -> np.ndarray:
+    """Return the outlined pixels of the image."""
+    layer = viewer.layers[OUTLINE_NAME]
+    top, left = (int(each) for each in layer.translate)
+    mask = np.zeros(viewer.layers[0].data.shape[:2], bool)
+    rows, columns = np.nonzero(layer.data)
+    mask[rows + top, columns + left] = True
+    return mask
+
+
+def test_next_shows_a_region_of_one_label(guided, click_next) -> None:
+    viewer, widget, labels = guided
+    viewer.layers.selection.active = labels
+    click_next(widget)
+    mask = outlined(viewer)
+    assert mask.any()
+    assert len(np.unique(labels.data[mask])) == 1
+    assert viewer.layers.selection.active is labels
+    (name,) = (
+        row.name
+        for row in widget.classes.rows()
+        if row.value == labels.data[mask][0]
+    )
+    assert widget.correct.guide.about.text().startswith(name)
+    rows, columns = np.nonzero(mask)
+    middle = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
+    camera = getattr(viewer, 'scene', viewer).camera
+    np.testing.assert_allclose(camera.center[-2:], middle, atol=1)
+
+
+def test_a_key_gives_a_class_and_goes_on_and_back(
+    guided, click_next, qtbot
+) -> None:
+    viewer, widget, labels = guided
+    before = labels.data.copy()
+    click_next(widget)
+    panel, first = widget.correct.guide, outlined(viewer)
+    other = next(
+        place
+        for place, button in enumerate(panel.choices)
+        if not panel.about.text().startswith(button.text()[3:].split('  ')[0])
+    )
+    qtbot.keyClick(panel.next, str(other + 1))
+    qtbot.waitUntil(
+        lambda: not (outlined(viewer) & first).any(), timeout=TIMEOUT
+    )
+    changed = labels.data != before
+    np.testing.assert_array_equal(changed, first)
+    assert len(np.unique(labels.data[first])) == 1
+    assert panel.progress.text().startswith('1 region answered')
+    qtbot.keyClick(panel.next, 'B')
+    qtbot.waitUntil(
+        lambda: np.array_equal(outlined(viewer), first), timeout=TIMEOUT
+    )
+    np.testing.assert_array_equal(labels.data, before)
+    assert not panel.back.isEnabled()
+
+
+def test_accepting_leads_through_all_regions(
+    guided, click_next, qtbot
+) -> None:
+    viewer, widget, labels = guided
+    before = labels.data.copy()
+    click_next(widget)
+    panel = widget.correct.guide
+    seen = np.zeros(before.shape, int)
+    for _ in range(200):
+        seen += outlined(viewer)
+        qtbot.keyClick(panel.next, 'A')
+        if not panel.accept.isEnabled():
+            break
+    assert panel.about.text() == messages.ALL_SEEN
+    assert (seen == 1).all()
+    np.testing.assert_array_equal(labels.data, before)
+    assert OUTLINE_NAME not in viewer.layers
+
+
+def test_what_was_painted_is_not_shown_nor_overwritten(
+    guided, click_next, qtbot
+) -> None:
+    viewer, widget, labels = guided
+    click_next(widget)
+    first = outlined(viewer)
+    free = max(labels.features['index']) + 7
+    labels.data_setitem(np.nonzero(first), free)
+    qtbot.keyClick(widget.correct.guide.next, 'N')
+    assert not (outlined(viewer) & first).any()
+    assert (labels.data[first] == free).all()
+
+
+def test_regions_follow_other_labels(guided, click_next, qtbot) -> None:
+    viewer, widget, labels = guided
+    click_next(widget)
+    qtbot.keyClick(widget.correct.guide.next, 'A')
+    qtbot.keyClicks(widget.classes.entry, 'red dots')
+    qtbot.keyClick(widget.classes.entry, Qt.Key.Key_Return)
+    qtbot.waitUntil(
+        lambda: (
+            widget._live._wish is None and not widget._live._timer.isActive()
+        ),
+        timeout=TIMEOUT,
+    )
+    click_next(widget)
+    mask = outlined(viewer)
+    assert len(np.unique(labels.data[mask])) == 1
+
+
+def test_without_labels_it_says_so(
+    make_napari_viewer, open_widget, press, scene
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(scene[0])
+    widget = open_widget(viewer)
+    press(widget.correct.more)
+    press(widget.correct.guide.next)
+    assert widget.correct.guide.about.text() == messages.NO_RESULT
+
+
+def test_folding_closing_and_removing_take_the_outline_away(
+    guided, click_next, press, qtbot
+) -> None:
+    viewer, widget, labels = guided
+    click_next(widget)
+    press(widget.correct.more)
+    assert OUTLINE_NAME not in viewer.layers
+    press(widget.correct.more)
+    click_next(widget)
+    viewer.layers.remove(labels)
+    qtbot.waitUntil(lambda: OUTLINE_NAME not in viewer.layers, timeout=TIMEOUT)
+    assert not widget.correct.guide.accept.isEnabled()
+
+
+def test_keys_act_in_the_section_only(guided, click_next, qtbot) -> None:
+    viewer, widget, _ = guided
+    click_next(widget)
+    first = outlined(viewer)
+    widget.classes.entry.setFocus()
+    qtbot.keyClick(widget.classes.entry, Qt.Key.Key_A)
+    assert np.array_equal(outlined(viewer), first)
+    assert widget.classes.entry.toPlainText().endswith('a')
