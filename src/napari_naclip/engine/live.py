@@ -147,9 +147,7 @@ class LiveSegmentation:
         self._encoder.start()
         self._take_refinement(settings)
         last, self._answer = self._answer, None
-        by_class = tuple(
-            queries[each.start : each.stop] for each in class_queries(classes)
-        )
+        by_class = _split(queries, classes)
         if last is not None and _is_decided(last, by_class, settings):
             labeler = last.labeler
             labeler.decide_again(classes, settings)
@@ -210,15 +208,17 @@ class LiveSegmentation:
         """Rows and columns of what is labeled."""
         return self._features.region.size
 
-    def tally(self, classes: ClassList, settings: Settings) -> Tally | None:
+    def tally(
+        self, classes: ClassList, queries: torch.Tensor, settings: Settings
+    ) -> Tally | None:
         """Return how pixels were decided for classes, if that is kept.
 
         It is the last answer's: not to be changed, and only for as long as no
         other answer is asked for.
         """
         last = self._answer
-        prompts = tuple(row.prompts for row in classes.competitors)
-        if last is None or not _is_decided(last, prompts, settings):
+        by_class = _split(queries, classes)
+        if last is None or not _is_decided(last, by_class, settings):
             return None
         return last.labeler.tally
 
@@ -292,6 +292,15 @@ class LiveSegmentation:
             ),
             region=None if features.is_whole else features.region,
         )
+
+
+def _split(
+    queries: torch.Tensor, classes: ClassList
+) -> tuple[torch.Tensor, ...]:
+    """Return the queries of each competing class."""
+    return tuple(
+        queries[each.start : each.stop] for each in class_queries(classes)
+    )
 
 
 def _weighs_alike(one: Settings, other: Settings) -> bool:

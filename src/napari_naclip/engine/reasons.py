@@ -161,7 +161,7 @@ def heat_map(
     spans = class_queries(classes)
     queries = yield from live.queries(classes, settings)
     scale = settings.logit_scale
-    tally = live.tally(classes, settings)
+    tally = live.tally(classes, queries, settings)
     if tally is not None:
         queries = queries[spans[place].start : spans[place].stop]
     heat = np.empty(live.region_size, np.float16)
@@ -257,7 +257,7 @@ def explain(
     ).max()
     order = torch.argsort(shares, descending=True, stable=True)
     is_exact = settings.refine == 'off'
-    tally = None if is_exact else live.tally(classes, settings)
+    tally = None if is_exact else live.tally(classes, queries, settings)
     if tally is not None:
         y, x = point[0] - features.region.top, point[1] - features.region.left
         winner = int(tally.owner[y, x])
