@@ -51,6 +51,16 @@ def add_all(book: LiveBook, snapshots, result, owner: Owner) -> None:
         book.add(request, finished, result, frozenset(), owner)
 
 
+def awake(book: LiveBook, result, snapshots) -> list[tuple[int, ...]]:
+    """Return the planes that answer at once."""
+    return [
+        kept.snapshot.plane_key
+        for snapshot in snapshots
+        for kept in book.find(result, snapshot.index)
+        if kept.live is not None
+    ]
+
+
 def make_stack(planes: int) -> tuple[ViewerModel, SimpleNamespace]:
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((planes, 8, 8)))
@@ -58,27 +68,54 @@ def make_stack(planes: int) -> tuple[ViewerModel, SimpleNamespace]:
     return viewer, SimpleNamespace(image=image, labels=labels)
 
 
-def test_the_plane_on_the_screen_is_kept(owner: Owner) -> None:
+def test_the_plane_on_the_screen_stays_awake(owner: Owner) -> None:
     viewer, result = make_stack(12)
     viewer.dims.set_point(0, 5)
     snapshots = take_snapshots(result.image, viewer, Settings(), scope='all')
     book = LiveBook(viewer)
     add_all(book, snapshots, result, owner)
-    assert len(book) == kept_live._MOST_KEPT
-    answering = [
-        snapshot.plane_key
-        for snapshot in snapshots
-        if book.find(result, snapshot.index)
-    ]
+    # All can answer; some must be made again before.
+    assert len(book) == 12
+    answering = awake(book, result, snapshots)
     # The others are those that came last.
     planes = [plane for plane in range(12) if plane != 5][-7:]
     assert answering == [(5,), *((plane,) for plane in planes)]
 
 
-@pytest.mark.parametrize(('regions', 'kept'), [(32, 32), (33, 0)])
-def test_all_regions_of_a_plane_answer_or_none(
-    owner: Owner, regions: int, kept: int
-) -> None:
+def test_what_answered_last_stays_awake(owner: Owner) -> None:
+    viewer, result = make_stack(12)
+    snapshots = take_snapshots(result.image, viewer, Settings(), scope='all')
+    book = LiveBook(viewer)
+    add_all(book, snapshots, result, owner)
+    (asleep,) = (
+        kept
+        for kept in book.find(result, snapshots[1].index)
+        if kept.live is None
+    )
+    asleep.live = Live()
+    book.use(asleep)
+    assert len(book) == 12
+    keys = awake(book, result, snapshots)
+    assert len(keys) == kept_live._MOST_KEPT
+    assert asleep.snapshot.plane_key in keys
+    # Of two that were made one after the other, the older one sleeps first.
+    assert (11,) in keys
+
+
+def test_what_keeps_another_model_sleeps(owner: Owner) -> None:
+    viewer, result = make_stack(2)
+    snapshots = take_snapshots(result.image, viewer, Settings(), scope='all')
+    book = LiveBook(viewer)
+    add_all(book, snapshots, result, owner)
+    book.keep_model(None)
+    assert len(awake(book, result, snapshots)) == 2
+    book.keep_model(SimpleNamespace())
+    assert not awake(book, result, snapshots)
+    assert len(book) == 2
+
+
+@pytest.mark.parametrize('regions', [32, 33])
+def test_all_regions_of_a_plane_answer(owner: Owner, regions: int) -> None:
     viewer, result = make_stack(1)
     viewer.dims.set_point(0, 0)
     (plane,) = take_snapshots(result.image, viewer, Settings())
@@ -88,7 +125,9 @@ def test_all_regions_of_a_plane_answer_or_none(
     )
     book = LiveBook(viewer)
     add_all(book, snapshots, result, owner)
-    assert len(book.find(result, plane.index)) == kept
+    found = book.find(result, plane.index)
+    assert len(found) == regions
+    assert sum(kept.live is not None for kept in found) == 32
 
 
 def test_memory_is_given_back(owner: Owner) -> None:
@@ -138,7 +177,11 @@ def test_stopping_stops_what_was_replaced_too() -> None:
             yield
 
     def wish(owner: object, live: object) -> Wish:
-        kept = SimpleNamespace(live=live, snapshot=None, shown=None)
+        def wake():
+            return live
+            yield
+
+        kept = SimpleNamespace(wake=wake, snapshot=None, shown=None)
         wanted = SimpleNamespace(classes=None, settings=Settings())
         return Wish(owner, (Question(kept, wanted, None),))
 

@@ -1,8 +1,9 @@
 """The planes that a viewer's last runs looked at, ready to answer again.
 
 What answers holds the picture as the model saw it and how each pixel was
-decided, so that only the last few are kept, and none whose image or labels
-have gone.
+decided, so that only the last few are kept awake. All others are made again
+from the kept features when they are asked; those whose image or labels have
+gone are forgotten.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from typing import TYPE_CHECKING
 from napari.layers import Image
 
 from napari_naclip.engine.errors import NaclipError
+from napari_naclip.engine.types import Progress
+from napari_naclip.io.kept_features import shared_store
 from napari_naclip.layers.labels import accepts
 from napari_naclip.layers.read import take_snapshots
+from napari_naclip.ui.compute import SLOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from typing import Any
 
     from napari.components import ViewerModel
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
     from napari_naclip.ui.jobs import Finished, RunRequest
     from napari_naclip.ui.live import LiveUpdater
 
-#: Planes that are kept, regions of each, and pixels of all, at most.
+#: Planes that are kept awake, regions of each, and pixels of all, at most.
 _MOST_KEPT = 8
 _MOST_REGIONS = 32
 _MOST_PIXELS = 2**25
@@ -52,8 +56,8 @@ class KeptLive:
 
     Attributes
     ----------
-    live : LiveSegmentation
-        Used by one thread at a time.
+    live : LiveSegmentation or None
+        Used by one thread at a time; None while it sleeps.
     snapshot : PlaneSnapshot
     result : Result
         Where its labels go.
@@ -66,7 +70,7 @@ class KeptLive:
         What the labels in the layer are; None: unfinished.
     """
 
-    live: LiveSegmentation = field(repr=False)
+    live: LiveSegmentation | None = field(repr=False)
     snapshot: PlaneSnapshot
     result: Result
     request: RunRequest
@@ -81,9 +85,49 @@ class KeptLive:
         rows, columns = self.snapshot.size if region is None else region.size
         return rows * columns
 
+    @property
+    def key(self) -> tuple[int, tuple[int | None, ...]]:
+        """What is equal for all parts of a plane of a result."""
+        return _key(self.result, self.snapshot.index)
+
     def is_of(self, result: Result, plane: tuple[int | slice, ...]) -> bool:
         """Return whether it labels a plane of a result, or a part of it."""
         return self.result is result and self.snapshot.index == plane
+
+    def wake(self) -> Generator[Progress, None, LiveSegmentation]:
+        """Yield progress; return what answers, made again if it sleeps.
+
+        Call it in the thread that answers, within the compute slot. Features
+        that are not kept any more are computed with the answer.
+
+        Raises
+        ------
+        NaclipError
+            If model or pixels cannot be had any more.
+        """
+        live = self.live
+        if live is None:
+            model = yield from SLOT.load(self.request.model)
+            # Imported by then.
+            from napari_naclip.engine.segmenter import Segmenter
+
+            yield Progress('read')
+            for _ in self.snapshot.find_limits():
+                yield Progress('read')
+            segmenter = Segmenter(model, self.settings, shared_store())
+            live = yield from segmenter.iter_open(
+                self.snapshot.read(), self.snapshot.engine_region
+            )
+            self.live = live
+        return live
+
+
+def _key(
+    result: Result, plane: tuple[int | slice, ...]
+) -> tuple[int, tuple[int | None, ...]]:
+    return id(result), tuple(
+        None if isinstance(i, slice) else i for i in plane
+    )
 
 
 class LiveBook:
@@ -117,9 +161,7 @@ class LiveBook:
                 kept.is_of(result, plane) and kept.request is not request
             )
         )
-        together = [s for s in request.snapshots if s.index == plane]
-        if finished.live is None or len(together) > _MOST_REGIONS:
-            # All regions of a plane follow, or none of them.
+        if finished.live is None:
             return
         settings = finished.snapshot.adapt(request.settings)
         self._kept.append(
@@ -136,30 +178,34 @@ class LiveBook:
         request.image.events.data.connect(self._on_image_replaced)
         self._make_room(result, request.snapshot.index)
 
+    def use(self, kept: KeptLive) -> None:
+        """Note that something has answered: others sleep before it."""
+        plane = kept.snapshot.index
+        here = self.find(kept.result, plane)
+        self._drop(lambda each: each in here)
+        self._kept += [*(each for each in here if each is not kept), kept]
+        self._make_room(kept.result, plane)
+
     def _make_room(
         self, result: Result, shown: tuple[int | slice, ...]
     ) -> None:
-        """Drop whole planes, the oldest first, but not the one shown."""
+        """Let whole planes sleep, the oldest first, but not the one shown."""
+        own = _key(result, shown)
+        here = [k for k in self._kept if k.live and k.key == own]
+        for kept in here[:-_MOST_REGIONS]:
+            kept.live = None
         while True:
-            planes: list[KeptLive] = []
-            for kept in self._kept:
-                if not any(
-                    kept.is_of(each.result, each.snapshot.index)
-                    for each in planes
-                ):
-                    planes.append(kept)
+            awake = [kept for kept in self._kept if kept.live is not None]
+            planes = dict.fromkeys(kept.key for kept in awake)
             is_much = len(planes) > _MOST_KEPT or (
-                sum(kept.pixels for kept in self._kept) > _MOST_PIXELS
+                sum(kept.pixels for kept in awake) > _MOST_PIXELS
             )
-            others = [each for each in planes if not each.is_of(result, shown)]
-            if not (is_much and others):
+            oldest = next((key for key in planes if key != own), None)
+            if oldest is None or not is_much:
                 return
-            gone = others[0]
-            self._drop(
-                lambda kept, gone=gone: kept.is_of(  # type: ignore[misc]
-                    gone.result, gone.snapshot.index
-                )
-            )
+            for kept in awake:
+                if kept.key == oldest:
+                    kept.live = None
 
     def find(
         self, result: Result, plane: tuple[int | slice, ...]
@@ -186,13 +232,16 @@ class LiveBook:
         )
 
     def keep_model(self, model: ModelRequest) -> None:
-        """Drop what would keep another model loaded beside a wanted one."""
-        self._drop(lambda kept: kept.request.model != model)
+        """Let sleep what keeps another model loaded beside a wanted one."""
+        for kept in self._kept:
+            if kept.request.model != model:
+                kept.live = None
 
     def free(self) -> None:
         """Give memory back; the next answers take longer."""
         for kept in self._kept:
-            kept.live.free()
+            if kept.live is not None:
+                kept.live.free()
 
     def _drop(self, is_gone: Callable[[KeptLive], bool]) -> None:
         self._kept = [kept for kept in self._kept if not is_gone(kept)]
@@ -212,7 +261,7 @@ _BOOKS: weakref.WeakSet[LiveBook] = weakref.WeakSet()
 
 
 def keep_model(model: ModelRequest) -> None:
-    """Drop what would keep other models loaded, in all viewers."""
+    """Let sleep what keeps other models loaded, in all viewers."""
     for book in list(_BOOKS):
         book.keep_model(model)
 

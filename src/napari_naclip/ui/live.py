@@ -293,6 +293,7 @@ class LiveUpdater(QObject):
         elif isinstance(made, Segmentation):
             kept.shown = question.wanted
             self._writer.finish(told, kept, made, count)
+            self._session.lives.use(kept)
 
     def _end(self, wish: Wish) -> None:
         self._wish = None

@@ -309,15 +309,9 @@ class LiveThread:
 
     def _answer(self, wish: Wish, question: Question) -> bool:
         """Answer a question; return whether it was not given up."""
-        wanted, kept = question.wanted, question.kept
-        settings = wanted.settings
+        kept, settings = question.kept, question.wanted.settings
         is_final = not (settings.min_object or settings.max_hole)
-        steps = kept.live.answer(
-            wanted.classes,
-            settings,
-            first=question.first,
-            previews=settings.refine == 'fine',
-        )
+        steps = _iter_answer(question)
         try:
             segmentation = take_all(
                 steps, Reporter(self._say, wish, question), is_final
@@ -329,3 +323,18 @@ class LiveThread:
         counts = count_labels(kept.snapshot, segmentation.labels)
         self._say(wish, question, segmentation, counts)
         return True
+
+
+def _iter_answer(
+    question: Question,
+) -> Generator[Progress | Partial, None, Segmentation]:
+    wanted, settings = question.wanted, question.wanted.settings
+    live = yield from question.kept.wake()
+    return (
+        yield from live.answer(
+            wanted.classes,
+            settings,
+            first=question.first,
+            previews=settings.refine == 'fine',
+        )
+    )
