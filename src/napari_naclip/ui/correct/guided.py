@@ -144,7 +144,8 @@ def find_guided(
     kept: KeptLive, shown: Shown
 ) -> Generator[object, None, Found]:
     """Yield now and then; return the regions of what is shown."""
-    live, result, snapshot = kept.live, kept.result, kept.snapshot
+    live = yield from kept.wake()
+    result, snapshot = kept.result, kept.snapshot
     confidence: Any = live.confidence
     if confidence is None:
         answer = yield from live.answer(
