@@ -52,7 +52,7 @@ def outlined(viewer) -> np.ndarray:
     layer = viewer.layers[OUTLINE_NAME]
     top, left = (int(each) for each in layer.translate)
     mask = np.zeros(viewer.layers[0].data.shape[:2], bool)
-    rows, columns = np.nonzero(layer.data)
+    rows, columns = np.nonzero(layer.data == 1)
     mask[rows + top, columns + left] = True
     return mask
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.types import Region
 
-#: Of the outline; seen on nearly every picture and mask.
-_COLOR: Final = '#ffe600'
+#: Of the outline and of what is around it: seen on every picture and mask.
+_COLORS: Final = {1: '#ffffff', 2: '#000000', None: 'transparent'}
 #: Rows and columns of the layer, at most: contours are found in the window's
 #: thread each time that it is drawn.
 _MOST_SIDE: Final = 768
@@ -66,11 +66,12 @@ class Outline:
         """
         step = -(-max(mask.shape) // _MOST_SIDE)
         small = _reduce(mask, step)
-        # A border, so that what touches the mask's edge has an outline too.
-        small = np.pad(small, 1).astype(np.uint8)
+        width = max(1, round(max(small.shape) * _WIDTH_SHARE))
+        drawn = _surround(small, width)
         shape, factors, offset = [], [], []
-        corner = iter((region.top - step, region.left - step))
-        sides = iter(small.shape)
+        margin = width * step
+        corner = iter((region.top - margin, region.left - margin))
+        sides = iter(drawn.shape)
         for i in plane:
             if isinstance(i, slice):
                 shape.append(next(sides))
@@ -80,7 +81,7 @@ class Outline:
                 shape.append(1)
                 factors.append(1.0)
                 offset.append(float(i))
-        data = small.reshape(shape)
+        data = drawn.reshape(shape)
         transform = matching_transform(labels, factors, offset)
         layer = self._find(viewer, labels.ndim)
         if layer is None:
@@ -89,9 +90,7 @@ class Outline:
                 data,
                 name=self._name,
                 opacity=1.0,
-                colormap=DirectLabelColormap(
-                    color_dict={None: 'transparent', 1: _COLOR}
-                ),
+                colormap=DirectLabelColormap(color_dict=_COLORS),
                 **transform,
             )
             viewer.layers.selection.active = active
@@ -100,7 +99,7 @@ class Outline:
             for key in ('scale', 'translate', 'rotate', 'shear', 'affine'):
                 setattr(layer, key, transform[key])
             layer.visible = True
-        layer.contour = max(1, round(max(small.shape) * _WIDTH_SHARE))
+        layer.contour = width
 
     def hide(self, viewer: ViewerModel) -> None:
         """Take the outline away; the layer goes, too."""
@@ -117,6 +116,25 @@ class Outline:
             self.hide(viewer)
         self._layer = None
         return None
+
+
+def _surround(
+    mask: npt.NDArray[np.bool_], width: int
+) -> npt.NDArray[np.uint8]:
+    """Return 1 in a mask and 2 within a width around it; it grows by that."""
+    inner = np.pad(mask, width)
+    outer = inner.copy()
+    for _ in range(width):
+        grown = outer.copy()
+        grown[1:] |= outer[:-1]
+        grown[:-1] |= outer[1:]
+        grown[:, 1:] |= outer[:, :-1]
+        grown[:, :-1] |= outer[:, 1:]
+        outer = grown
+    around = np.zeros(inner.shape, np.uint8)
+    around[outer] = 2
+    around[inner] = 1
+    return around
 
 
 def _reduce(mask: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.bool_]:
