@@ -28,7 +28,7 @@ from napari_naclip.engine.errors import WeightsMissingError
 from napari_naclip.ui.estimate import RunProgress
 
 #: What the widget may show besides what it starts with.
-STATES = ('rest', 'running', 'failed', 'offer', 'done')
+STATES = ('rest', 'running', 'failed', 'offer', 'done', 'why')
 
 
 def put_into(widget, state: str) -> None:
@@ -59,6 +59,11 @@ def put_into(widget, state: str) -> None:
     elif state == 'done':
         names = ', '.join(f'class number {n} 10%' for n in range(12))
         panel.show_rest(f'Done: {names}.', ('A word is not known.',) * 3)
+    elif state == 'why':
+        widget.why.more.setChecked(True)
+        widget.why.show_pixel('Under the cursor: ' + 'a class 12 %, ' * 9)
+        widget.why.show_empty('A class: is nowhere above 5 %.\n' * 9)
+        widget.why.say('It could not be found out. ' * 4)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ pixel was decided, from that and the maps of one class alone.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.maps import Maps, cosines_at
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     import numpy.typing as npt
 
@@ -98,7 +99,8 @@ class ClassShare:
     probability : float
         0 to 1, among all classes.
     prompt : str
-        The best of the class's prompts there.
+        The best of the class's prompts there; nothing for a class that has
+        only examples.
     """
 
     value: int
@@ -222,6 +224,33 @@ def survey(
     return Survey(confidence, margin, reach.found(), token[0] * token[1])
 
 
+def merge_reaches(
+    parts: Sequence[tuple[ClassReach, ...]],
+) -> tuple[ClassReach, ...]:
+    """Return what classes reach in several regions together.
+
+    Parameters
+    ----------
+    parts : sequence of tuple of ClassReach
+        Of the same classes; at least one.
+    """
+    merged = []
+    for each in zip(*parts, strict=True):
+        nearest = max(each, key=lambda reach: reach.peak)
+        merged.append(
+            dataclasses.replace(
+                nearest,
+                won=sum(reach.won for reach in each),
+                labeled=sum(reach.labeled for reach in each),
+                second=sum(reach.second for reach in each),
+                highest_threshold=max(
+                    reach.highest_threshold for reach in each
+                ),
+            )
+        )
+    return tuple(merged)
+
+
 def explain(
     live: LiveSegmentation,
     classes: ClassList,
@@ -272,7 +301,9 @@ def explain(
     found = []
     for place in order[:count].tolist():
         row, span = classes.competitors[place], spans[place]
-        prompt = row.prompts[int(cosines[span.start : span.stop].argmax())]
+        nearest = int(cosines[span.start : span.stop].argmax())
+        # A class that was only taught has a query, but no prompt.
+        prompt = row.prompts[nearest] if row.prompts else ''
         found.append(ClassShare(row.value, float(shares[place]), prompt))
     return Explanation(
         tuple(found),

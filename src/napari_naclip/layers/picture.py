@@ -20,6 +20,7 @@ from napari.layers import Image
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.source import Source
 from napari_naclip.engine.types import Region
+from napari_naclip.layers.maps import is_map
 from napari_naclip.layers.plane import LazyPlane
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def composite_layers(
     """
     together, left_out = [], []
     for layer in viewer.layers:
-        if not isinstance(layer, Image):
+        if not isinstance(layer, Image) or is_map(layer):
             continue
         if layer == image or (layer.visible and _fits(layer, image)):
             together.append(layer)

@@ -50,6 +50,28 @@ def data_position(
     return position
 
 
+def pixel_under(layer: Layer, viewer: ViewerModel, position: Points) -> Points:
+    """Return the pixel of a layer that a position in the world is in, (D,).
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+    viewer : napari.components.ViewerModel
+    position : (N,) float array
+        As mouse events tell it; N is at least D.
+
+    Returns
+    -------
+    (D,) float array
+        Whole numbers, maybe out of the layer.
+    """
+    point = np.asarray(position, dtype=float)[-layer.ndim :]
+    point = point * _unit_factors(
+        getattr(viewer.layers, 'units', None), layer.units, viewer
+    )
+    return np.round(np.asarray(layer.world_to_data(point), dtype=float))
+
+
 def visible_corners(image: Image, displayed: Sequence[int]) -> Points:
     """Return the edges of what the canvas shows, (2, 2), as displayed.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Layer
 
+from napari_naclip.layers.maps import is_map
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from qtpy.QtWidgets import QWidget
@@ -66,7 +68,7 @@ class LayerChooser(Generic[L]):
         return [
             (layer.name, layer)
             for layer in self._viewer.layers
-            if isinstance(layer, self._type)
+            if isinstance(layer, self._type) and not is_map(layer)
         ]
 
 

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 from napari_naclip.engine.classes import name_key
 from napari_naclip.layers.adoption import adopt_result
 from napari_naclip.layers.labels import Result, accepts
+from napari_naclip.layers.maps import is_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +71,11 @@ class ResultBook:
         known = next((r for r in self._results if r.labels == layer), None)
         if known is not None and known.image is not None:
             return known
-        images = [x for x in reversed(viewer.layers) if isinstance(x, Image)]
+        images = [
+            x
+            for x in reversed(viewer.layers)
+            if isinstance(x, Image) and not is_map(x)
+        ]
         if preferred in images:
             images.insert(0, preferred)
         for image in images:

@@ -14,6 +14,8 @@ from napari_naclip.io.last_list import load_last
 from napari_naclip.ui.class_table.panel import ClassPanel
 from napari_naclip.ui.correct.correct_panel import CorrectPanel
 from napari_naclip.ui.correct.guide import Guide
+from napari_naclip.ui.correct.why import Why
+from napari_naclip.ui.correct.why_panel import WhyPanel
 from napari_naclip.ui.director import RunDirector
 from napari_naclip.ui.image_panel import ImagePanel
 from napari_naclip.ui.kept_panel import KeptPanel
@@ -52,7 +54,7 @@ class SegmentationWidget(QWidget):
 
     Attributes
     ----------
-    image, classes, model, options, correct, kept, offer, panel : QWidget
+    image, classes, model, options, why, correct, kept, offer, panel : QWidget
         The parts, from top to bottom.
 
     Signals
@@ -75,6 +77,7 @@ class SegmentationWidget(QWidget):
         self.classes = ClassPanel()
         self.model = ModelPanel(preferences=preferences)
         self.options = Options()
+        self.why = WhyPanel()
         self.correct = CorrectPanel()
         self.kept = KeptPanel()
         self.offer = WeightsOffer()
@@ -89,6 +92,13 @@ class SegmentationWidget(QWidget):
             options=self.options,
             panel=self.panel,
             runs=self._runs,
+            parent=self,
+        )
+        self._why = Why(
+            napari_viewer,
+            self.why,
+            classes=self.classes,
+            live=self._live,
             parent=self,
         )
         self._guide = Guide(
@@ -128,6 +138,7 @@ class SegmentationWidget(QWidget):
                 self.classes,
                 self.model,
                 self.options,
+                self.why,
                 self.correct,
                 self.kept,
                 self.offer,
@@ -209,12 +220,19 @@ class SegmentationWidget(QWidget):
     def _stateful_parts(
         self,
     ) -> dict[
-        str, ImagePanel | ModelPanel | Options | CorrectPanel | KeptPanel
+        str,
+        ImagePanel
+        | ModelPanel
+        | Options
+        | WhyPanel
+        | CorrectPanel
+        | KeptPanel,
     ]:
         return {
             'image': self.image,
             'model': self.model,
             'options': self.options,
+            'why': self.why,
             'correct': self.correct,
             'kept': self.kept,
         }
@@ -244,6 +262,7 @@ class SegmentationWidget(QWidget):
         self._sync.image_meant.connect(self._on_image_meant)
         self._sync.look_at(self.image.image)
         self._live.open(self._sync)
+        self._why.open()
         self.image.chooser.open()
         for event, slot in self._viewer_events():
             event.connect(slot)
@@ -265,6 +284,7 @@ class SegmentationWidget(QWidget):
         self._keep_state()
         self._runs.abandon()
         self._live.close()
+        self._why.close()
         self._guide.close()
         self._preview_timer.stop()
         self._sync.close()
@@ -279,6 +299,7 @@ class SegmentationWidget(QWidget):
     def _on_choice(self, _event: object = None) -> None:
         self._preview_timer.start()
         self._live.look()
+        self._why.look()
         self._guide.look()
 
     def _on_camera(self, _event: object = None) -> None:
