@@ -1,7 +1,7 @@
 """How long the window stands still while labels follow the settings.
 
 After a run of the demo model at full detail: the certainty is moved, a class
-is added, renamed, turned off, locked. A timer on the GUI thread tells the
+is added, renamed, asked otherwise, turned off, locked. A timer on the GUI thread tells the
 longest time between two of its beats, from the change until a moment after the
 labels have followed, nothing left out; and how long the labels took.
 
@@ -85,22 +85,23 @@ def changes(
         model = classes.table.model()
         model.setData(model.index(row, column), value)
 
-    def move() -> None:
+    def move(share: float) -> None:
         span = slider.maximum() - slider.minimum()
-        slider.setValue(slider.value() + span // 10)
+        slider.setValue(slider.minimum() + round(share * span))
 
     return {
         'a background row': classes.background.click,
-        'certainty moved': move,
-        'certainty moved again': move,
+        'certainty moved': lambda: move(0.5),
+        'certainty moved again': lambda: move(0.1),
         'a class added': lambda: classes.add_text('brick'),
-        'a class renamed': lambda: edit(1, Column.NAME, 'road'),
+        'a class renamed': lambda: edit(1, Column.NAME, 'beach'),
+        'its prompts changed': lambda: edit(1, Column.PROMPTS, 'road'),
         'a class turned off': lambda: classes._model.set_on([1], is_on=False),
         'a class turned on': lambda: classes._model.set_on([1], is_on=True),
         'a class locked': lambda: classes._model.set_locked(
             [2], is_locked=True
         ),
-        'certainty moved, one locked': move,
+        'certainty moved, one locked': lambda: move(0.7),
         'taken back': widget.options.revert.click,
     }
 
