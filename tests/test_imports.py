@@ -18,7 +18,14 @@ WINDOWS = (
     'PyQt6',
     'PySide6',
 )
-HEAVY = ('torch', 'torchvision', 'open_clip', 'timm', 'huggingface_hub')
+HEAVY = (
+    'torch',
+    'torchvision',
+    'open_clip',
+    'timm',
+    'huggingface_hub',
+    'skimage.segmentation',
+)
 
 
 def imported(statement: str, names: tuple[str, ...]) -> str:

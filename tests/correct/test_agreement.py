@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -24,6 +24,7 @@ def planes(draw):
     return model, corrected, mask
 
 
+@settings(deadline=None)
 @given(planes=planes(), strip=st.integers(1, 5))
 def test_equals_a_confusion_matrix(planes, strip) -> None:
     model, corrected, mask = planes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from skimage.measure import label as find_parts
@@ -59,6 +59,7 @@ def test_small_ones_are_left_out_and_small_parts_stay() -> None:
     assert kept[25, 70] == 0
 
 
+@settings(deadline=None)
 @given(
     labels=arrays.arrays(
         'u1',

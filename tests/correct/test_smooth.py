@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from skimage.measure import label as find_objects
@@ -43,6 +43,7 @@ def vote_plainly(labels, radius, values) -> np.ndarray:
     return smoothed
 
 
+@settings(deadline=None)
 @given(labels=label_arrays, radius=st.integers(0, 4), values=some_values)
 def test_each_pixel_has_what_most_around_have(labels, radius, values) -> None:
     before = labels.copy()
@@ -75,6 +76,7 @@ def objects_of(labels, value) -> np.ndarray:
     return find_objects(labels == value, connectivity=1)
 
 
+@settings(deadline=None)
 @given(labels=label_arrays, values=some_values)
 def test_only_the_largest_object_is_left(labels, values) -> None:
     kept = keep_largest(labels, values)
@@ -93,6 +95,7 @@ def test_only_the_largest_object_is_left(labels, values) -> None:
             assert (kept[labels == value] == value).all()
 
 
+@settings(deadline=None)
 @given(
     labels=label_arrays,
     least=st.integers(0, 20),

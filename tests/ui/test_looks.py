@@ -28,7 +28,7 @@ from napari_naclip.engine.errors import WeightsMissingError
 from napari_naclip.ui.estimate import RunProgress
 
 #: What the widget may show besides what it starts with.
-STATES = ('rest', 'running', 'failed', 'offer', 'done', 'why')
+STATES = ('rest', 'running', 'failed', 'offer', 'done', 'why', 'finish')
 
 
 def put_into(widget, state: str) -> None:
@@ -64,6 +64,19 @@ def put_into(widget, state: str) -> None:
         widget.why.show_pixel('Under the cursor: ' + 'a class 12 %, ' * 9)
         widget.why.show_empty('A class: is nowhere above 5 %.\n' * 9)
         widget.why.say('It could not be found out. ' * 4)
+    elif state == 'finish':
+        finish = widget.finish
+        finish.more.setChecked(True)
+        finish.objects.show_planes(has_more=True)
+        finish.objects.show_unit(0.0325, 'µm')
+        finish.objects.unit.setCurrentIndex(1)
+        finish.objects.smallest.setValue(1000)
+        finish.say('What came of it is long to tell. ' * 4)
+        finish.show_busy(is_busy=True)
+        for table in (finish.objects.table, finish.agreement):
+            table.show_columns(
+                {'area (µm²)': [1234.5] * 9, 'class': ['a'] * 9}
+            )
 
 
 @pytest.fixture

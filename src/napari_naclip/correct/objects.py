@@ -195,7 +195,10 @@ def _join(
     count = int(parts.max())
     areas = np.bincount(parts.ravel(), minlength=count + 1).astype(float)
     peaks = np.zeros(count + 1, np.float32)
-    np.maximum.at(peaks, parts.ravel(), distance.ravel())
+    # In strips: other threads wait for each.
+    for top in range(0, len(parts), _STRIP):
+        strip = slice(top, top + _STRIP)
+        np.maximum.at(peaks, parts[strip], distance[strip])
     pairs, necks = _find_necks(parts, distance)
     roots = np.arange(count + 1)
 

@@ -85,17 +85,29 @@ def count_areas(
         After each piece.
     """
     counts = yield from iter_counts(labels.data[plane])
-    size, unit = _pixel_area(labels, plane)
+    size, unit = pixel_area(labels, plane)
     return {
         int(value): f'{_format(counts[value] * size)} {unit}'
         for value in np.flatnonzero(counts)
     }
 
 
-def _pixel_area(
+def pixel_area(
     labels: Any, plane: tuple[int | slice, ...]
 ) -> tuple[float, str]:
-    """Return the area of a pixel in the world, and its unit."""
+    """Return the area of a pixel of a plane in the world, and its unit.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+    plane : tuple of int or slice
+        Two slices; see ``shown_plane``.
+
+    Returns
+    -------
+    float, str
+        The unit is ``'px'`` where the layer has no unit of length.
+    """
     axes = [axis for axis, i in enumerate(plane) if isinstance(i, slice)]
     units = [labels.units[axis] for axis in axes]
     is_length = all(unit.is_compatible_with('meter') for unit in units)

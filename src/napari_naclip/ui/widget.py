@@ -13,6 +13,8 @@ from napari_naclip.engine.errors import NaclipError
 from napari_naclip.io.last_list import load_last
 from napari_naclip.ui.class_table.panel import ClassPanel
 from napari_naclip.ui.correct.correct_panel import CorrectPanel
+from napari_naclip.ui.correct.finish_panel import FinishPanel
+from napari_naclip.ui.correct.finisher import Finisher
 from napari_naclip.ui.correct.guide import Guide
 from napari_naclip.ui.correct.why import Why
 from napari_naclip.ui.correct.why_panel import WhyPanel
@@ -54,7 +56,8 @@ class SegmentationWidget(QWidget):
 
     Attributes
     ----------
-    image, classes, model, options, why, correct, kept, offer, panel : QWidget
+    image, classes, model, options, why, correct, finish : QWidget
+    kept, offer, panel : QWidget
         The parts, from top to bottom.
 
     Signals
@@ -79,6 +82,7 @@ class SegmentationWidget(QWidget):
         self.options = Options()
         self.why = WhyPanel()
         self.correct = CorrectPanel()
+        self.finish = FinishPanel()
         self.kept = KeptPanel()
         self.offer = WeightsOffer()
         self.panel = RunPanel()
@@ -106,6 +110,15 @@ class SegmentationWidget(QWidget):
             self.correct,
             live=self._live,
             runs=self._runs,
+            parent=self,
+        )
+        self._finisher = Finisher(
+            napari_viewer,
+            self._session,
+            self.finish,
+            classes=self.classes,
+            runs=self._runs,
+            live=self._live,
             parent=self,
         )
         self._requests = RequestMaker(
@@ -140,6 +153,7 @@ class SegmentationWidget(QWidget):
                 self.options,
                 self.why,
                 self.correct,
+                self.finish,
                 self.kept,
                 self.offer,
                 self.panel.more,
@@ -226,6 +240,7 @@ class SegmentationWidget(QWidget):
         | Options
         | WhyPanel
         | CorrectPanel
+        | FinishPanel
         | KeptPanel,
     ]:
         return {
@@ -234,6 +249,7 @@ class SegmentationWidget(QWidget):
             'options': self.options,
             'why': self.why,
             'correct': self.correct,
+            'finish': self.finish,
             'kept': self.kept,
         }
 
@@ -263,6 +279,7 @@ class SegmentationWidget(QWidget):
         self._sync.look_at(self.image.image)
         self._live.open(self._sync)
         self._why.open()
+        self._finisher.open(self._sync)
         self.image.chooser.open()
         for event, slot in self._viewer_events():
             event.connect(slot)
@@ -286,6 +303,7 @@ class SegmentationWidget(QWidget):
         self._live.close()
         self._why.close()
         self._guide.close()
+        self._finisher.close()
         self._preview_timer.stop()
         self._sync.close()
         self._sync.deleteLater()
@@ -301,6 +319,7 @@ class SegmentationWidget(QWidget):
         self._live.look()
         self._why.look()
         self._guide.look()
+        self._finisher.look()
 
     def _on_camera(self, _event: object = None) -> None:
         # Nothing else that a run looks at depends on the view.

@@ -1,0 +1,96 @@
+"""One thing at a time that the Finish part does, and what it says of it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject
+
+from napari_naclip.engine.errors import NaclipError
+from napari_naclip.ui.correct import finish_messages as messages
+from napari_naclip.ui.correct.task import TaskRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_naclip.ui.correct.finish_panel import FinishPanel
+    from napari_naclip.ui.correct.task import Work
+
+_logger = logging.getLogger(__name__)
+
+
+class Doing(QObject):
+    """Has work done in a thread and tells how it goes and what failed.
+
+    Parameters
+    ----------
+    panel : FinishPanel
+    parent : QObject
+    """
+
+    def __init__(self, panel: FinishPanel, parent: QObject) -> None:
+        super().__init__(parent)
+        self._panel = panel
+        self._text = ''
+        self._tasks = TaskRunner(self)
+        self._tasks.progressed.connect(self._on_progress)
+        panel.cancel.clicked.connect(self._on_cancel)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being done."""
+        return self._tasks.is_busy
+
+    def start(
+        self, text: str, work: Work, done: Callable[[Any], object]
+    ) -> None:
+        """Do something.
+
+        Parameters
+        ----------
+        text : str
+            What is being done, for the person.
+        work : callable
+            See ``TaskRunner.start``.
+        done : callable
+            Gets what it returns, in the GUI thread.
+        """
+        self._text = text
+        self._panel.say(text)
+        self._panel.show_busy(is_busy=True)
+        self._tasks.start(work, functools.partial(self._on_done, done))
+
+    def end(self) -> None:
+        """Give up what is being done."""
+        self._tasks.cancel()
+        self._panel.show_busy(is_busy=False)
+
+    def _on_done(self, done: Callable[[Any], object], outcome: Any) -> None:
+        self.end()
+        if isinstance(outcome, Exception):
+            self._fail(outcome)
+            return
+        try:
+            done(outcome)
+        except (NaclipError, MemoryError) as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        match error:
+            case NaclipError():
+                text = str(error)
+            case MemoryError():
+                text = messages.NO_MEMORY
+            case _:
+                _logger.error('finishing failed', exc_info=error)
+                text = messages.FAILED.format(error)
+        self._panel.say(text)
+
+    def _on_cancel(self) -> None:
+        self.end()
+        self._panel.say(messages.CANCELLED)
+
+    def _on_progress(self, share: float) -> None:
+        self._panel.say(messages.describe_progress(self._text, share))

@@ -1,0 +1,207 @@
+"""What finishing does in its thread: it reads labels and changes none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_naclip.correct.agreement import Agreement, compare
+from napari_naclip.correct.known import find_known
+from napari_naclip.correct.objects import (
+    ObjectTable,
+    Splitting,
+    measure,
+    split,
+)
+from napari_naclip.engine.outputs import zeros
+from napari_naclip.layers.tidied import flat_plane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from napari_naclip.correct.tidy import CleanUp
+    from napari_naclip.engine.live import LiveSegmentation
+    from napari_naclip.layers.snapshot import PlaneSnapshot
+    from napari_naclip.ui.correct.task import Work
+
+    Plane = tuple[int | slice, ...]
+    Stopped = Callable[[], bool]
+    Tell = Callable[[float], None]
+    Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """A plane before and after its clean-up, and the array that it is of."""
+
+    source: Any = field(repr=False)
+    before: npt.NDArray[Any] = field(repr=False)
+    after: npt.NDArray[Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """Objects in the shape of the labels, and the table of each plane."""
+
+    source: Any = field(repr=False)
+    ids: npt.NDArray[np.int32] = field(repr=False)
+    tables: list[tuple[Plane, ObjectTable]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The agreement of a plane.
+
+    Attributes
+    ----------
+    agreement : Agreement
+    looked : Agreement or None
+        Of what the person looked at.
+    has_model : bool
+        Whether anything is known of what the model wrote.
+    is_sure : bool
+        See ``correct.known.find_known``.
+    """
+
+    agreement: Agreement
+    looked: Agreement | None
+    has_model: bool
+    is_sure: bool
+
+
+def clean_plane(data: Any, plane: Plane, wanted: CleanUp) -> Work:
+    """Return the work of a clean-up."""
+
+    def work(is_stopped: Stopped, _tell: Tell) -> Cleaned:
+        before = np.array(data[plane])
+        return Cleaned(data, before, wanted.apply(before, is_stopped))
+
+    return work
+
+
+def split_planes(
+    data: Any,
+    planes: Sequence[Plane],
+    values: tuple[int, ...],
+    splitting: Splitting,
+    answers: Sequence[tuple[PlaneSnapshot, LiveSegmentation]],
+) -> Work:
+    """Return the work of splitting classes into objects.
+
+    Parameters
+    ----------
+    data : array-like
+        Of the labels layer.
+    planes : sequence of tuple
+    values : tuple of int
+        Of the classes.
+    splitting : Splitting
+    answers : sequence of PlaneSnapshot and LiveSegmentation
+        What knows how sure the model was.
+    """
+
+    def work(is_stopped: Stopped, tell: Tell) -> Objects:
+        ids = zeros(tuple(data.shape), np.dtype(np.int32))
+        tables: list[tuple[Plane, ObjectTable]] = []
+        first = 1
+        for done, plane in enumerate(planes):
+            labels = np.array(data[plane])
+            own = split(
+                labels,
+                values,
+                splitting,
+                first=first,
+                is_stopped=is_stopped,
+                tell=lambda share, done=done: tell(  # type: ignore[misc]
+                    (done + share) / len(planes)
+                ),
+            )
+            if is_stopped():
+                break
+            table = measure(own, labels, _find_confidence(plane, own, answers))
+            first += len(table)
+            if len(table):
+                ids[plane] = own
+            tables.append((plane, table))
+        return Objects(data, ids, tables)
+
+    return work
+
+
+def _find_confidence(
+    plane: Plane,
+    like: npt.NDArray[Any],
+    answers: Sequence[tuple[PlaneSnapshot, LiveSegmentation]],
+) -> npt.NDArray[np.float16] | None:
+    """Return how sure the model was, along the axes of the data.
+
+    NaN where that is not known; None where it is known of no pixel.
+    """
+    whole: npt.NDArray[np.float16] | None = None
+    for snapshot, live in answers:
+        confidence = live.confidence
+        if snapshot.index != plane or confidence is None:
+            continue
+        own = snapshot.place(snapshot.engine_region)
+        at = flat_plane(snapshot.index_of(own))
+        part = snapshot.orient(confidence)
+        if whole is None:
+            whole = np.full(like.shape, np.nan, np.float16)
+        if whole[at].shape == part.shape:
+            whole[at] = part
+    return whole
+
+
+def compare_plane(
+    data: Any,
+    written: npt.NDArray[Any],
+    plane: Plane,
+    snapshots: Sequence[PlaneSnapshot],
+    *,
+    has_background: bool,
+    looked: Mask | None,
+) -> Work:
+    """Return the work of comparing labels with what the model wrote.
+
+    Parameters
+    ----------
+    data : array-like
+        Of the labels layer.
+    written : array
+        What the model wrote, in its shape.
+    plane : tuple of int or slice
+    snapshots : sequence of PlaneSnapshot
+        What it is known to have labeled of the plane.
+    has_background : bool
+        Whether 0 is a class.
+    looked : (H, W) bool array or None
+        What the person has looked at.
+    """
+
+    def work(is_stopped: Stopped, tell: Tell) -> Compared:
+        model, corrected = written[plane], data[plane]
+        parts = []
+        for each in snapshots:
+            mask = None if each.mask is None else each.orient(each.mask)
+            place = flat_plane(each.index_of(each.region))
+            parts.append((place, mask))
+        known, is_sure = find_known(
+            model, parts, has_background=has_background
+        )
+        has_model = bool(parts) or bool(np.any(model))
+        made = Agreement()
+        for made in compare(model, corrected, known):
+            if is_stopped():
+                break
+            tell((made.pixels + made.left_out) / max(1, model.size))
+        seen = None
+        if looked is not None and not is_stopped():
+            both = looked if known is None else looked & known
+            *_, seen = compare(model, corrected, both)
+        return Compared(made, seen, has_model, is_sure)
+
+    return work
