@@ -76,7 +76,7 @@ def test_weight_goes_straight_from_words_to_examples(weight: float) -> None:
 
 def test_taught_class_wins_on_its_example_and_not_everywhere() -> None:
     """Also where all tokens are more alike than any token and word."""
-    words, shown = vectors(6, seed=3), vectors(6, seed=4)
+    words, shown = vectors(6, seed=3), np.eye(6, SIZE)
     shared = np.zeros(2 * SIZE)
     shared[-1] = 0.8
     words = np.pad(words, ((0, 0), (0, SIZE)))
@@ -92,11 +92,12 @@ def test_taught_class_wins_on_its_example_and_not_everywhere() -> None:
     )
     after = tokens @ queries.numpy().T
     assert after[2].argmax() == wrong
+    # Elsewhere it has the score of an average word, though the example has
+    # a cosine of 0.6 and more with every token.
     others = [i for i in range(6) if i != 2]
-    won = after[others].argmax(axis=1) == wrong
-    # A plain mean token has a cosine of 0.6 and more with all of them.
-    assert won.sum() < len(others) / 2
-    assert (tokens[others] @ tokens[2] > before[others].max(axis=1)).all()
+    np.testing.assert_allclose(
+        after[others, wrong], before[others].mean(axis=1), atol=2e-3
+    )
 
 
 def test_class_without_words_competes() -> None:

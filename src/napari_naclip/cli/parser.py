@@ -120,7 +120,8 @@ def _add_classes(group: argparse._ArgumentGroup) -> None:
         '--classes-file',
         type=Path,
         metavar='FILE',
-        help='text file with the same; a class a line works too',
+        help='text file with the same, a class a line works too; or a '
+        'list exported as JSON, with what was taught',
     )
     group.add_argument(
         '--background',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,12 @@ from napari_naclip.cli.console import (
     print_error,
     print_note,
 )
+from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.errors import InputError, NaclipError, StorageError
 from napari_naclip.engine.registry import check_choice
 from napari_naclip.engine.types import ClassList, Settings, check_threshold
 from napari_naclip.io.atomic import check_target
+from napari_naclip.io.class_files import read_classes
 from napari_naclip.io.folders import text_cache_folder
 from napari_naclip.io.images import check_image_file, read_image
 from napari_naclip.io.kept_features import shared_store
@@ -154,10 +156,26 @@ def _make_folder(folder: Path) -> None:
 
 
 def _read_classes(arguments: argparse.Namespace) -> ClassList:
-    text = arguments.classes
-    if arguments.classes_file is not None:
-        text = _read_text(arguments.classes_file)
+    text, file = arguments.classes, arguments.classes_file
+    if file is not None and file.suffix.lower() == '.json':
+        return _read_list(file, arguments.background)
+    if file is not None:
+        text = _read_text(file)
     return ClassList.from_text(text, background=arguments.background)
+
+
+def _read_list(path: Path, background: str | None) -> ClassList:
+    """Return the classes that are on in an exported list."""
+    classes = ListState.from_drafts(read_classes(path)).class_list()
+    if background is None:
+        return classes
+    if classes.background is not None:
+        raise InputError(
+            f'{path} has a background row, and --background gives another. '
+            'Leave one out.'
+        )
+    given = ClassList.from_prompts([['any']], background=background)
+    return replace(classes, background=given.background)
 
 
 def _read_text(path: Path) -> str:

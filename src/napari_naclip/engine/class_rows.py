@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_naclip.engine.classes import (
     BACKGROUND_NAME,
@@ -20,6 +20,9 @@ from napari_naclip.engine.classes import (
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.prompts import parse_classes
 from napari_naclip.engine.taught import UNTAUGHT, Teaching, read_teaching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Control characters and the byte order mark: no part of a word.
 _CONTROLS: Final = re.compile(r'[\x00-\x1f\x7f-\x9f\ufeff]+')
@@ -145,6 +148,15 @@ class ClassRow:
         if self.teaching:
             data['taught'] = self.teaching.to_dict()
         return data
+
+
+def count_queries(rows: Iterable[ClassRow]) -> int:
+    """Return how many queries the rows that are on compete with."""
+    return sum(
+        max(len(row.prompts), 1 if row.teaching else 0)
+        for row in rows
+        if row.is_on
+    )
 
 
 def read_draft(data: object) -> ClassDraft:

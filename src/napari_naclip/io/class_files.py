@@ -33,11 +33,15 @@ from napari_naclip.io.atomic import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_naclip.engine.class_rows import ClassRow
+
 #: Name and version of the JSON format.
 JSON_FORMAT: Final = 'napari-naclip classes'
 JSON_VERSION: Final = 1
 #: Bytes; a list of every label value is smaller.
 MAX_SIZE: Final = 1_000_000
+#: Bytes of a JSON file, which may hold thousands of examples.
+MAX_JSON_SIZE: Final = 20_000_000
 #: Columns of a CSV file, in their order where a file has no header.
 COLUMNS: Final = ('name', 'prompts', 'color', 'value', 'on', 'locked')
 
@@ -121,6 +125,7 @@ def write_classes(
     elif path.suffix.lower() in _TABLE_SUFFIXES:
         is_tabbed = path.suffix.lower() == '.tsv'
         text = _format_table(state, '\t' if is_tabbed else ',')
+        notices = _notice_taught(state.rows)
     else:
         text, notices = _format_text(state)
     with write_atomically(path, overwrite=overwrite) as temporary:
@@ -129,9 +134,11 @@ def write_classes(
 
 
 def _read_text(path: Path) -> str:
+    is_json = path.suffix.lower() == '.json'
+    most = MAX_JSON_SIZE if is_json else MAX_SIZE
     try:
         with path.open('rb') as file:
-            data = file.read(MAX_SIZE + 1)
+            data = file.read(most + 1)
     except FileNotFoundError as error:
         raise StorageError(
             f'{path} is not there. Choose another file.'
@@ -145,9 +152,9 @@ def _read_text(path: Path) -> str:
         raise StorageError(
             f'{path} cannot be read: {reason}. Choose another file.'
         ) from error
-    if len(data) > MAX_SIZE:
+    if len(data) > most:
         raise InputError(
-            f'{path} is larger than {MAX_SIZE // 1000} kB, which no class '
+            f'{path} is larger than {most // 1000} kB, which no class '
             'list is. Choose another file.'
         )
     is_wide = data.startswith((b'\xff\xfe', b'\xfe\xff'))
@@ -312,8 +319,12 @@ def _format_table(state: ListState, separator: str) -> str:
 
 
 def _format_text(state: ListState) -> tuple[str, tuple[str, ...]]:
-    rows = list(state.rows)
-    notices = []
+    rows = [row for row in state.rows if row.prompts or row.is_background]
+    notices = list(_notice_taught(state.rows))
+    if len(rows) < len(state.rows):
+        notices.append(
+            'Classes that examples alone decide are not in the text.'
+        )
     first = state.background
     if first is not None and not _is_named_background(first.prompts[:1]):
         # The text grammar knows the row by its first word alone.
@@ -339,6 +350,12 @@ def _format_text(state: ListState) -> tuple[str, tuple[str, ...]]:
         )
     text = format_classes((row.prompts for row in rows), separator='\n')
     return text + '\n', tuple(notices)
+
+
+def _notice_taught(rows: Sequence[ClassRow]) -> tuple[str, ...]:
+    if not any(row.teaching for row in rows):
+        return ()
+    return ('The examples of taught classes are lost here. JSON holds them.',)
 
 
 def _is_named_background(prompts: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from napari_naclip.engine.class_rows import count_queries
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.engine.types import Settings
 from napari_naclip.layers.read import take_snapshots
@@ -67,7 +68,7 @@ class RequestMaker:
                 snapshots,
                 settings,
                 self._model.model_request(),
-                queries=sum(len(row.prompts) for row in self._classes.rows()),
+                queries=count_queries(self._classes.rows()),
             )
         except NaclipError as error:
             return str(error)

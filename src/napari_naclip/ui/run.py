@@ -74,7 +74,7 @@ class Run:
         self._key = rate_key(request.model, request.settings)
         self._estimator = RunEstimator(
             job_sizes(request.snapshots),
-            queries=len(request.classes.queries),
+            queries=len(request.classes.query_owners),
             refine=request.settings.refine,
             known=RATES.find(self._key),
         )

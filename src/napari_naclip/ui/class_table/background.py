@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_naclip.engine.class_rows import count_queries
 from napari_naclip.engine.class_state import MAX_MARGIN, ListState
 from napari_naclip.engine.types import Settings, threshold_from_margin
 from napari_naclip.ui.class_table import messages
@@ -101,7 +102,7 @@ class BackgroundControls(QWidget):
     def _show_meaning(self) -> None:
         text, state = '', self._state
         if state.margin and state.has_background:
-            queries = sum(len(row.prompts) for row in state.rows if row.is_on)
+            queries = count_queries(state.rows)
             text = messages.describe_certainty(
                 threshold_from_margin(state.margin, queries, self._sharpness)
             )

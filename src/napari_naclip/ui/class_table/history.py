@@ -272,3 +272,18 @@ class ListHistory(QObject):
         self._state = state
         if state != before:
             self.changed.emit(before, state)
+
+
+def result_of(state: ListState) -> object:
+    """Return what decides the next result."""
+    on = [
+        (row.value, row.prompts, row.teaching)
+        for row in state.rows
+        if row.is_on
+    ]
+    return on, state.margin if state.has_background else 0.0
+
+
+def looks_of(state: ListState) -> object:
+    """Return names and colors by label value."""
+    return {row.value: (row.name, row.color) for row in state.rows}

@@ -19,6 +19,36 @@ VALUES_CHANGED: Final = (
 )
 
 
+NO_CLASS: Final = (
+    'The list has no class with the label value {}. Add it, or choose another.'
+)
+WEIGHT_TIP: Final = (
+    'How far examples move the class away from its words: 0 the words alone, '
+    '1 the examples alone.'
+)
+FORGET_TIP: Final = (
+    'Go back to the words of the class. Ctrl+Z in the list brings the '
+    'examples back.'
+)
+
+
+def describe_teaching(row: ClassRow) -> str:
+    """Return what a row was taught by, as part of a sentence."""
+    count = len(row.teaching.examples)
+    regions = '1 region' if count == 1 else f'{count} regions'
+    if not row.prompts:
+        return f'taught by {regions} alone'
+    return f'taught by {regions}, weight {row.teaching.weight:g}'
+
+
+def mark_teaching(row: ClassRow) -> str:
+    """Return the mark of a taught row beside its prompts."""
+    if not row.teaching:
+        return ''
+    count = len(row.teaching.examples)
+    return '+ 1 example' if count == 1 else f'+ {count} examples'
+
+
 def describe_certainty(threshold: float) -> str:
     """Return what a certainty means as a probability, 0 to 1."""
     return f'Below a probability of {threshold:.3g}: background'

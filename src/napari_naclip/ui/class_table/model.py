@@ -182,7 +182,10 @@ class ClassTableModel(QAbstractTableModel):
         row, column = self._rows[index.row()], Column(index.column())
         match role:
             case Qt.ItemDataRole.DisplayRole:
-                return self._text(row, column)
+                text = self._text(row, column)
+                if column == Column.PROMPTS and row.teaching:
+                    return f'{text} {messages.mark_teaching(row)}'.strip()
+                return text
             case Qt.ItemDataRole.EditRole:
                 if column == Column.COLOR:
                     return row.color
@@ -307,7 +310,9 @@ class ClassTableModel(QAbstractTableModel):
         text = self._accessible_text(row, column)
         if column == Column.NAME and row.value in self._areas:
             text += f', {self._areas[row.value]}'
-        if column == Column.PROMPTS and not row.prompts:
+        if row.teaching and column in TEXT_COLUMNS:
+            text += f'. {messages.describe_teaching(row).capitalize()}'
+        elif column == Column.PROMPTS and not row.prompts:
             text += '. Without prompts it takes only the pixels below the '
             text += 'certainty'
         key = keys.get(column)
@@ -326,9 +331,9 @@ class ClassTableModel(QAbstractTableModel):
             case Column.NAME:
                 return f'{name}, label value {row.value}'
             case Column.PROMPTS:
-                return f'Prompts of {name}: ' + (
-                    format_prompts(row.prompts) or 'none'
-                )
+                prompts = format_prompts(row.prompts) or 'none'
+                mark = messages.mark_teaching(row)
+                return f'Prompts of {name}: {prompts} {mark}'.strip()
             case Column.LOCK:
                 return f'{name}: {"locked" if row.is_locked else "unlocked"}'
             case _:

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -30,8 +29,14 @@ from napari_naclip.ui.class_table import messages
 from napari_naclip.ui.class_table.actions import ListActions
 from napari_naclip.ui.class_table.background import BackgroundControls
 from napari_naclip.ui.class_table.entry import EntryBox
-from napari_naclip.ui.class_table.history import ListHistory
+from napari_naclip.ui.class_table.history import (
+    ListHistory,
+    looks_of,
+    result_of,
+)
 from napari_naclip.ui.class_table.model import ClassTableModel
+from napari_naclip.ui.class_table.status import make_status
+from napari_naclip.ui.class_table.teaching import TeachingControls
 from napari_naclip.ui.class_table.view import ClassTableView
 
 if TYPE_CHECKING:
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from napari_naclip.engine.class_rows import ClassDraft, ClassRow
     from napari_naclip.engine.class_state import ListState
     from napari_naclip.engine.classes import ClassList
+    from napari_naclip.engine.taught import Example
     from napari_naclip.engine.types import Settings
 
 _FILTERS: Final = {
@@ -56,6 +62,7 @@ class ClassPanel(QWidget):
     ----------
     entry : EntryBox
     table : ClassTableView
+    teaching : TeachingControls
     actions_row : ListActions
     controls : BackgroundControls
     background, margin : QCheckBox, QDoubleSpinBox
@@ -91,10 +98,11 @@ class ClassPanel(QWidget):
         self.add.setToolTip('Add what stands in the box (Enter).')
         self.table = ClassTableView(self._model)
         self.actions_row = ListActions(self._history.stack)
+        self.teaching = TeachingControls(self._history, self.table)
         self.controls = BackgroundControls()
         self.background = self.controls.background
         self.margin = self.controls.margin
-        self.status = _make_status()
+        self.status = make_status()
         self._lay_out()
 
         self.entry.submitted.connect(self._on_submitted)
@@ -131,6 +139,7 @@ class ClassPanel(QWidget):
         table_label.setBuddy(self.table)
         layout.addWidget(table_label)
         layout.addWidget(self.table, stretch=1)
+        layout.addWidget(self.teaching)
         layout.addWidget(self.actions_row)
         layout.addWidget(self.controls)
 
@@ -155,7 +164,7 @@ class ClassPanel(QWidget):
         if margin == 0 or classes.background is None:
             return 0.0
         return threshold_from_margin(
-            margin, len(classes.queries), settings.logit_scale
+            margin, len(classes.query_owners), settings.logit_scale
         )
 
     def rows(self) -> tuple[ClassRow, ...]:
@@ -257,6 +266,14 @@ class ClassPanel(QWidget):
     def set_areas(self, areas: Mapping[int, str]) -> None:
         """Show areas, with their unit, by label value; none hides them."""
         self._model.set_areas(areas)
+
+    def teach(self, value: int, example: Example) -> None:
+        """Add an example to a class; see ``TeachingControls.teach``."""
+        self.teaching.teach(value, example)
+
+    def forget(self, value: int) -> None:
+        """Forget a class's examples; see ``TeachingControls.forget``."""
+        self.teaching.forget(value)
 
     def _take_from_layer(self, value: int, verb: str, **change: str) -> None:
         row = self._history.state.find(value)
@@ -363,9 +380,9 @@ class ClassPanel(QWidget):
         # What was told was of the list as it was.
         self._say('')
         self.controls.show_state(state)
-        if _result_of(before) != _result_of(state):
+        if result_of(before) != result_of(state):
             self.changed.emit()
-        if not self._is_from_layer and _looks_of(before) != _looks_of(state):
+        if not self._is_from_layer and looks_of(before) != looks_of(state):
             self.appearance_changed.emit()
         if before.locked_values != state.locked_values:
             self.locks_changed.emit()
@@ -375,22 +392,3 @@ class ClassPanel(QWidget):
         self.status.setText(text)
         self.status.setAccessibleName(f'Class list: {text}' if text else '')
         self.status.setVisible(bool(text))
-
-
-def _result_of(state: ListState) -> object:
-    on = [(row.value, row.prompts) for row in state.rows if row.is_on]
-    return on, state.margin if state.has_background else 0.0
-
-
-def _looks_of(state: ListState) -> object:
-    return {row.value: (row.name, row.color) for row in state.rows}
-
-
-def _make_status() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    label.hide()
-    return label
