@@ -19,8 +19,8 @@ from correction_report import figure, reliability, report
 from napari_naclip.correct.doubt import features_of, first_doubt
 from napari_naclip.correct.guidance import Guidance
 from napari_naclip.correct.regions import Regions, find_regions
-from napari_naclip.demo.evaluation import mean_iou
 from napari_naclip.demo.scenes import CLASS_SETS, TexturePool, draw_scene
+from napari_naclip.engine.confusion import mean_iou
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.types import ClassList, Settings

@@ -11,34 +11,10 @@ from napari_naclip.demo import evaluation
 from napari_naclip.demo.data import POOL_SEED
 from napari_naclip.demo.evaluation import (
     Score,
-    accuracy,
-    count_confusions,
     draw_scene_set,
     format_table,
-    mean_iou,
 )
 from napari_naclip.demo.scenes import CLASS_SETS, HELD_OUT
-
-TRUTH = np.array([[0, 0, 0, 1]], dtype=np.uint8)
-ANSWER = np.array([[0, 0, 1, 1]], dtype=np.uint8)
-
-
-def test_confusions_have_truth_in_rows():
-    expected = [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
-    assert count_confusions(TRUTH, ANSWER, 3).tolist() == expected
-
-
-def test_scores_are_as_computed_by_hand():
-    confusions = count_confusions(TRUTH, ANSWER, 3)
-    # 2 of 3 and 1 of 2; the third class is nowhere and does not count.
-    assert mean_iou(confusions) == pytest.approx((2 / 3 + 1 / 2) / 2)
-    assert accuracy(confusions) == pytest.approx(3 / 4)
-
-
-def test_class_that_is_only_answered_counts_as_wrong():
-    confusions = count_confusions(TRUTH, np.full_like(TRUTH, 2), 3)
-    assert mean_iou(confusions) == 0
-    assert accuracy(confusions) == 0
 
 
 def test_scene_sets_repeat_and_differ_between_seeds():

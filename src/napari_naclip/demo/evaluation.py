@@ -13,10 +13,9 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from napari_naclip.demo.data import POOL_SEED
 from napari_naclip.demo.scenes import (
@@ -24,6 +23,11 @@ from napari_naclip.demo.scenes import (
     Scene,
     TexturePool,
     draw_scene,
+)
+from napari_naclip.engine.confusion import (
+    accuracy,
+    count_confusions,
+    mean_iou,
 )
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.segment import segment
@@ -57,8 +61,6 @@ REPORTED_SEED: Final = 300
 
 #: Seed of other scenes, for choosing between checkpoints.
 DEVELOPMENT_SEED: Final = 200
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,44 +146,6 @@ def draw_scene_set(
         draw_scene(rng, pool, materials, HEIGHT, WIDTH) for _ in range(count)
     )
     return SceneSet(name, materials, tuple(scenes))
-
-
-def count_confusions(
-    truth: npt.NDArray[Any], answer: npt.NDArray[Any], count: int
-) -> IntArray:
-    """Count the pixels of each pair of true and answered class.
-
-    Parameters
-    ----------
-    truth, answer : ndarray of the same shape, integers
-        0 to `count` - 1.
-    count : int
-        Number of classes, K.
-
-    Returns
-    -------
-    ndarray of shape (K, K), int64
-        Row: true class; column: answer.
-    """
-    pairs = truth.astype(np.int64) * count + answer.astype(np.int64)
-    counts = np.bincount(pairs.ravel(), minlength=count * count)
-    return counts.reshape(count, count).astype(np.int64)
-
-
-def mean_iou(confusions: IntArray) -> float:
-    """Return the mean over classes of intersection over union.
-
-    Classes that are neither in the truth nor in the answers do not count.
-    """
-    hits = np.diag(confusions)
-    union = confusions.sum(axis=0) + confusions.sum(axis=1) - hits
-    found = union > 0
-    return float(np.mean(hits[found] / union[found]))
-
-
-def accuracy(confusions: IntArray) -> float:
-    """Return the share of right pixels."""
-    return float(np.trace(confusions) / confusions.sum())
 
 
 def measure(
