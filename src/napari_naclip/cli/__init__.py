@@ -81,6 +81,10 @@ def _run(arguments: argparse.Namespace) -> int:
         from napari_naclip.cli.segment import run_segment
 
         return run_segment(arguments)
+    if arguments.command == 'evaluate':
+        from napari_naclip.cli.evaluate import run_evaluate
+
+        return run_evaluate(arguments)
     if arguments.command == 'cache':
         from napari_naclip.cli.cache import run_cache
 

@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import get_args
 
+from napari_naclip.cli.evaluate_options import EXAMPLE, add_evaluate
 from napari_naclip.engine.registry import DEFAULT_NAME, MODEL_NAMES
 from napari_naclip.engine.types import (
     Architecture,
@@ -52,6 +53,20 @@ def make_parser() -> argparse.ArgumentParser:
             epilog=_EXAMPLE,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+    )
+    add_evaluate(
+        commands.add_parser(
+            'evaluate',
+            help='measure mean IoU over a data set',
+            description='Segments the images of a data set and compares with '
+            'their true labels: mean over the classes of intersection over '
+            'union, summed over all images; classes that are in neither do '
+            'not count.',
+            epilog=EXAMPLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        ),
+        _add_model,
+        _detail,
     )
     _add_demo(
         commands.add_parser(

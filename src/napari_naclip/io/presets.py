@@ -42,6 +42,8 @@ class Preset:
     settings : dict
         Fields of ``Settings`` that the list was published with; the threshold
         is a probability. Empty where there are none.
+    published_miou : float or None
+        The paper's mean IoU with this list, 0 to 1, with refinement.
     """
 
     key: str
@@ -53,6 +55,7 @@ class Preset:
     group: Group
     drafts: tuple[ClassDraft, ...] = field(repr=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False)
+    published_miou: float | None = None
 
     def class_list(self) -> ClassList:
         """Return the list for the engine; label values from 1."""
@@ -115,7 +118,13 @@ def _read(key: str, text: str) -> Preset:
         group=cast('Group', data['group']),
         drafts=tuple(read_draft(row) for row in data['classes']),
         settings=_read_settings(data.get('settings')),
+        published_miou=_read_miou(data.get('settings')),
     )
+
+
+def _read_miou(published: dict[str, Any] | None) -> float | None:
+    # The files have the paper's percentages.
+    return None if published is None else published['published_miou'] / 100
 
 
 def _read_settings(published: dict[str, Any] | None) -> dict[str, Any]:
