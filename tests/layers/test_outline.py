@@ -81,7 +81,7 @@ def test_it_lies_in_its_plane_and_is_one_layer(viewer) -> None:
     assert len(viewer.layers) == 3
 
 
-def test_a_removed_outline_comes_back_and_hides(viewer) -> None:
+def test_a_removed_outline_comes_back_and_goes(viewer) -> None:
     labels = viewer.add_labels(np.zeros((30, 50), int))
     outline = Outline('region')
 
@@ -98,6 +98,10 @@ def test_a_removed_outline_comes_back_and_hides(viewer) -> None:
     viewer.layers.remove('region')
     show()
     assert 'region' in viewer.layers
-    outline.hide(viewer)
+    outline.pause(viewer)
+    assert not viewer.layers['region'].visible
+    show()
+    assert viewer.layers['region'].visible
+    outline.remove(viewer)
     assert list(viewer.layers) == [labels]
-    outline.hide(viewer)
+    outline.remove(viewer)

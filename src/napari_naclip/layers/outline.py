@@ -101,8 +101,13 @@ class Outline:
             layer.visible = True
         layer.contour = width
 
-    def hide(self, viewer: ViewerModel) -> None:
-        """Take the outline away; the layer goes, too."""
+    def pause(self, viewer: ViewerModel) -> None:
+        """Show nothing, but keep the layer: napari is slow to remove one."""
+        if self._layer is not None and self._layer in viewer.layers:
+            self._layer.visible = False
+
+    def remove(self, viewer: ViewerModel) -> None:
+        """Take the outline and its layer away."""
         layer, self._layer = self._layer, None
         if layer is not None and layer in viewer.layers:
             viewer.layers.remove(layer)
@@ -113,7 +118,7 @@ class Outline:
         if layer is not None and layer in viewer.layers:
             if layer.ndim == ndim:
                 return layer
-            self.hide(viewer)
+            self.remove(viewer)
         self._layer = None
         return None
 

@@ -119,7 +119,8 @@ class Guide(QObject):
         """Show no region any more; what was answered stays."""
         self._goes_on = False
         self._asides.drop_all()
-        self._let_go()
+        self._current = None
+        self._outline.remove(self._viewer)
         self._panel.show_nothing(about)
         self._show_progress()
 
@@ -230,9 +231,7 @@ class Guide(QObject):
             if best is None or gain > best[0]:
                 best = gain, place, index
         if best is None:
-            self._let_go()
-            self._panel.show_nothing(messages.ALL_SEEN)
-            self._show_progress()
+            self.rest(messages.ALL_SEEN)
         else:
             self._show(*best[1:])
 
@@ -271,7 +270,7 @@ class Guide(QObject):
 
     def _let_go(self) -> None:
         self._current = None
-        self._outline.hide(self._viewer)
+        self._outline.pause(self._viewer)
 
     def _show_progress(self) -> None:
         self._panel.show_progress(
