@@ -91,7 +91,7 @@ def measure_side(side: int) -> dict[str, dict[str, float]]:
     for name, act in steps.items():
         made[name] = watch(
             act,
-            lambda: panel.accept.isEnabled() and guide._work is None,
+            lambda: panel.accept.isEnabled() and guide.is_idle,
         )
         settle(3000)
     viewer.close()

@@ -56,7 +56,7 @@ def test_it_lies_on_the_part(viewer, place, height) -> None:
     np.testing.assert_allclose(
         layer.data_to_world(first), labels.data_to_world(expected), rtol=1e-6
     )
-    assert max(layer.data.shape) <= 780
+    assert max(layer.data.shape) <= 520
 
 
 def test_it_lies_in_its_plane_and_is_one_layer(viewer) -> None:

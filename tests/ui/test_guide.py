@@ -42,9 +42,23 @@ def click_next(press, qtbot):
     def click(widget) -> None:
         panel = widget.correct.guide
         press(panel.next)
-        qtbot.waitUntil(panel.accept.isEnabled, timeout=TIMEOUT)
+        qtbot.waitUntil(
+            lambda: panel.accept.isEnabled() and widget._guide.is_idle,
+            timeout=TIMEOUT,
+        )
 
     return click
+
+
+@pytest.fixture
+def press_key(qtbot):
+    """Return a function that presses a key and waits for what it does."""
+
+    def press(widget, key: str) -> None:
+        qtbot.keyClick(widget.correct.guide.next, key)
+        qtbot.waitUntil(lambda: widget._guide.is_idle, timeout=TIMEOUT)
+
+    return press
 
 
 def outlined(viewer) -> np.ndarray:
@@ -106,7 +120,7 @@ def test_a_key_gives_a_class_and_goes_on_and_back(
 
 
 def test_accepting_leads_through_all_regions(
-    guided, click_next, qtbot
+    guided, click_next, press_key
 ) -> None:
     viewer, widget, labels = guided
     before = labels.data.copy()
@@ -115,7 +129,7 @@ def test_accepting_leads_through_all_regions(
     seen = np.zeros(before.shape, int)
     for _ in range(200):
         seen += outlined(viewer)
-        qtbot.keyClick(panel.next, 'A')
+        press_key(widget, 'A')
         if not panel.accept.isEnabled():
             break
     assert panel.about.text() == messages.ALL_SEEN
@@ -125,14 +139,14 @@ def test_accepting_leads_through_all_regions(
 
 
 def test_what_was_painted_is_not_shown_nor_overwritten(
-    guided, click_next, qtbot
+    guided, click_next, press_key
 ) -> None:
     viewer, widget, labels = guided
     click_next(widget)
     first = outlined(viewer)
     free = max(labels.features['index']) + 7
     labels.data_setitem(np.nonzero(first), free)
-    qtbot.keyClick(widget.correct.guide.next, 'N')
+    press_key(widget, 'N')
     assert not (outlined(viewer) & first).any()
     assert (labels.data[first] == free).all()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COLORS: Final = {1: '#ffffff', 2: '#000000', None: 'transparent'}
 #: Rows and columns of the layer, at most: contours are found in the window's
 #: thread each time that it is drawn.
-_MOST_SIDE: Final = 768
+_MOST_SIDE: Final = 512
 #: Pixels of the layer that the outline is wide, for each so many of its side.
 _WIDTH_SHARE: Final = 1 / 192
 

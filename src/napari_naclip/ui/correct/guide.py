@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_naclip.engine.classes import BACKGROUND_NAME, BACKGROUND_VALUE
 from napari_naclip.layers.assign import Assignment, assign, take_back
@@ -20,6 +20,7 @@ from napari_naclip.ui.asides import Asides
 from napari_naclip.ui.correct import messages
 from napari_naclip.ui.correct.guide_panel import Choice
 from napari_naclip.ui.correct.guided import Guided, find_guided
+from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,11 +90,8 @@ class Guide(QObject):
         self._waiting: dict[Guided, Found] = {}
         self._answers: list[_Answer] = []
         self._goes_on = False
-        self._work: Iterator[None] | None = None
-        self._then: Callable[[], None] | None = None
-        self._work_timer = QTimer(self)
-        self._work_timer.setInterval(0)
-        self._work_timer.timeout.connect(self._go_on_working)
+        self._writing: Iterator[None] | None = None
+        self._turns = Turns(self)
         panel.more.toggled.connect(self._on_folded)
         self._panel.next_wanted.connect(self._on_next)
         self._panel.accepted.connect(self._on_accepted)
@@ -101,6 +99,11 @@ class Guide(QObject):
         self._panel.back_wanted.connect(self._on_back)
         live.followed.connect(self._on_labels_changed)
         self._show_progress()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything is written and shown."""
+        return self._turns.is_idle
 
     def look(self) -> None:
         """Notice that another plane, image or result is displayed."""
@@ -126,7 +129,7 @@ class Guide(QObject):
 
     def close(self) -> None:
         """Leave the viewer as it was, for a panel that was closed."""
-        self._finish_work()
+        self._finish_writing()
         self.rest()
 
     def _on_folded(self, is_open: bool) -> None:
@@ -153,7 +156,7 @@ class Guide(QObject):
         return None
 
     def _on_next(self) -> None:
-        if self._work is not None or self._runs.is_running:
+        if self._writing is not None or self._runs.is_running:
             return
         shown = self._shown()
         if not shown:
@@ -237,11 +240,8 @@ class Guide(QObject):
 
     def _show(self, place: Guided, index: int) -> None:
         self._current = place, index
-        regions, labels = place.guidance.regions, place.result.labels
-        region, mask = place.place(index)
-        look_at(self._viewer, labels, place.plane, region)
-        self._outline.show(self._viewer, labels, place.plane, region, mask)
-        rows = place.result.rows
+        self._turns.add(self._draw(place, index))
+        regions, rows = place.guidance.regions, place.result.rows
         everything = [
             Choice(value, rows[value].name, rows[value].color)
             for value in sorted(rows)
@@ -268,6 +268,18 @@ class Guide(QObject):
         )
         self._show_progress()
 
+    def _draw(self, place: Guided, index: int) -> Iterator[None]:
+        """Bring a region onto the canvas, in steps that hold up no window."""
+        yield
+        if self._current != (place, index):
+            return
+        labels = place.result.labels
+        region, mask = place.place(index)
+        look_at(self._viewer, labels, place.plane, region)
+        yield
+        if self._current == (place, index):
+            self._outline.show(self._viewer, labels, place.plane, region, mask)
+
     def _let_go(self) -> None:
         self._current = None
         self._outline.pause(self._viewer)
@@ -288,7 +300,7 @@ class Guide(QObject):
             self._on_assigned(int(place.guidance.regions.labels[index]))
 
     def _on_assigned(self, value: int) -> None:
-        if self._current is None or self._work is not None:
+        if self._current is None or self._writing is not None:
             return
         place, index = self._current
         region, mask = place.place(index)
@@ -305,7 +317,7 @@ class Guide(QObject):
             self._on_next()
 
     def _on_back(self) -> None:
-        if not self._answers or self._work is not None:
+        if not self._answers or self._writing is not None:
             return
         answer = self._answers.pop()
         place = answer.guided
@@ -324,27 +336,21 @@ class Guide(QObject):
             self._begin(take_back(answer.assignment), show_again)
 
     def _begin(self, work: Iterator[None], then: Callable[[], None]) -> None:
-        """Do something long in pieces that hold up no window."""
-        self._work, self._then = work, then
-        self._go_on_working()
-        if self._work is not None:
-            self._work_timer.start()
+        """Write in pieces that hold up no window."""
+        self._writing = work
 
-    def _go_on_working(self) -> None:
-        if self._work is None:
-            self._work_timer.stop()
-            return
-        try:
-            next(self._work)
-        except StopIteration:
-            then, self._work, self._then = self._then, None, None
-            self._work_timer.stop()
-            if then is not None:
-                then()
+        def steps() -> Iterator[None]:
+            # Not ``yield from``: leaving these steps must not end the work.
+            for _ in work:
+                yield
+            self._writing = None
+            then()
 
-    def _finish_work(self) -> None:
+        self._turns.add(steps())
+
+    def _finish_writing(self) -> None:
         """Let nothing be half done."""
-        work, self._work, self._then = self._work, None, None
-        self._work_timer.stop()
-        for _ in work or ():
+        writing, self._writing = self._writing, None
+        self._turns.clear()
+        for _ in writing or ():
             pass
