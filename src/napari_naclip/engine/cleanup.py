@@ -8,7 +8,7 @@ and their common borders, so that pixels are looked at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Labels = npt.NDArray[np.unsignedinteger]
     Integers = npt.NDArray[np.integer[Any]]
     Numbers = npt.NDArray[Any]
+
+
+#: Rows of which runs are numbered at a time.
+_ROWS: Final = 256
 
 
 def clean(
@@ -165,7 +169,7 @@ def _find_objects(labels: Labels) -> _Objects:
     lengths = np.diff(first, append=labels.size)
     values = labels.ravel()[first]
     # Runs above each other: another pair wherever one of the two begins.
-    runs = np.cumsum(starts, dtype=np.int32) - 1
+    runs = _number(starts)
     places = np.flatnonzero(starts[:-1] | starts[1:])
     sides = np.diff(places, append=(height - 1) * width)
     above, below = runs[places], runs[places + width]
@@ -198,6 +202,21 @@ def _find_objects(labels: Labels) -> _Objects:
         borders=np.bincount(where, weights=np.tile(sides, 2)),
         at_edge=at_edge,
     )
+
+
+def _number(starts: npt.NDArray[np.bool_]) -> Integers:
+    """Return the run, from 0 on, of every pixel of an array, flat."""
+    runs = np.empty(starts.shape, np.int32)
+    before = -1
+    # Other threads wait while numpy adds up: some rows at a time.
+    for top in range(0, len(starts), _ROWS):
+        rows = slice(top, top + _ROWS)
+        part = np.cumsum(starts[rows], dtype=np.int32).reshape(
+            starts[rows].shape
+        )
+        np.add(part, before, out=runs[rows])
+        before = int(runs[rows][-1, -1])
+    return runs.ravel()
 
 
 def _join(one: Integers, other: Integers, count: int) -> Integers:

@@ -45,6 +45,7 @@ class ObjectsBox(QWidget):
         start = Splitting()
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
+        # Labels are short: beside them a narrow dock has little room.
         self._form = form = make_form()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         self.unit = add_combo(
@@ -61,14 +62,16 @@ class ObjectsBox(QWidget):
             _MOST_DISTANCE,
         )
         self.distance.setValue(start.min_distance)
-        add_row(form, 'Middles apart', self.distance)
+        add_row(form, 'Distance', self.distance)
+        self.distance.setAccessibleName('Distance of objects')
         self.smallest = _make_number(
             'Smaller objects are left out; a smaller part of an object stays '
             'with it.',
             0.0,
             _MOST_AREA,
         )
-        add_row(form, 'Smallest area', self.smallest)
+        add_row(form, 'Smallest', self.smallest)
+        self.smallest.setAccessibleName('Smallest area of an object')
         self.neck = QSpinBox()
         self.neck.setRange(0, 100)
         self.neck.setSuffix(' %')
@@ -77,7 +80,8 @@ class ObjectsBox(QWidget):
             'What touches is parted where the neck is at most this share of '
             'the width of the narrower part. 0: what touches is one object.'
         )
-        add_row(form, 'Widest neck', self.neck)
+        add_row(form, 'Neck', self.neck)
+        self.neck.setAccessibleName('Widest neck between objects')
         self.planes = add_combo(
             form,
             'Planes',
