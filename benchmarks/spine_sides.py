@@ -20,9 +20,9 @@ import baseline_pamr
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.clip.text import clip_tokenizer, embed_queries
 from napari_naclip.engine.models import Model, load_model
-from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
 from napari_naclip.engine.refine import refine_in_place
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
+from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import (
     REFINEMENTS,

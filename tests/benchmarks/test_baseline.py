@@ -12,7 +12,7 @@ import torch
 
 import baseline
 from napari_naclip.engine.clip.text import clip_tokenizer
-from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
+from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / 'tests' / 'golden'

@@ -8,8 +8,8 @@ import torch
 import spine
 import spine_sides
 from napari_naclip.engine.models import Model
-from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
 from napari_naclip.engine.segmenter import run_to_end
+from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 
 
 def test_class_list_is_voc21() -> None:

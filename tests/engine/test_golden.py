@@ -13,9 +13,10 @@ import torch
 
 from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.models import Model
-from napari_naclip.engine.prompts import IMAGENET_TEMPLATES, parse_classes
+from napari_naclip.engine.prompts import parse_classes
 from napari_naclip.engine.refine import refine_in_place
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
+from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import ClassList, Region, Settings
 from tallies import class_probabilities, tally_maps

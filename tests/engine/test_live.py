@@ -94,6 +94,9 @@ def wishes(draw: st.DrawFn) -> tuple[ClassList, Settings]:
         SETTINGS,
         threshold=draw(st.sampled_from([0.0, 0.1, 0.4])),
         logit_scale=draw(st.sampled_from([40.0, 40.0, 40.0, 100.0])),
+        templates=draw(
+            st.sampled_from([('{}',), ('{}',), ('{}', 'a photo of {}.')])
+        ),
         refine=draw(st.sampled_from(['off', 'off', 'fast'])),
     )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import open_clip
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.prompts import (
-    IMAGENET_TEMPLATES,
     format_classes,
     format_prompts,
     parse_classes,
@@ -100,14 +98,6 @@ def test_an_empty_class_or_prompt_is_refused(text: str, number: int) -> None:
 def test_an_open_quote_is_refused(text: str) -> None:
     with pytest.raises(InputError, match='quotation mark'):
         parse_classes(text)
-
-
-def test_templates_are_those_of_open_clip_in_order() -> None:
-    expected = tuple(
-        template('{}') for template in open_clip.OPENAI_IMAGENET_TEMPLATES
-    )
-    assert expected == IMAGENET_TEMPLATES
-    assert len(IMAGENET_TEMPLATES) == 80
 
 
 @given(st.lists(prompt_texts, max_size=4))

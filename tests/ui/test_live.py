@@ -157,7 +157,11 @@ def test_settings_end_as_a_fresh_run(
     opened, batches, qtbot, type_more, settle, picture
 ) -> None:
     _, widget, labels = opened
-    options = widget.options
+    options, before = widget.options, labels.data.copy()
+    sets = options.templates.combo
+    sets.setCurrentIndex(sets.findData('plain'))
+    settle(widget)
+    assert (labels.data != before).any()
     for refine in ('fast', 'fine', 'off', 'fast'):
         options.refinement.setFocus()
         options.refinement.setCurrentIndex(options.refinement.findData(refine))
@@ -174,6 +178,7 @@ def test_settings_end_as_a_fresh_run(
     assert batches == []
     recipe = labels.metadata['napari-naclip']['settings']
     assert (recipe['min_object'], recipe['max_hole']) == (60, 90)
+    assert recipe['templates'] == ('{}',)
     np.testing.assert_array_equal(labels.data, fresh(widget, labels, picture))
 
 

@@ -16,6 +16,11 @@ from napari_naclip.engine.types import (
     Settings,
     Strategy,
 )
+from napari_naclip.io.template_sets import (
+    DEFAULT_KEY,
+    OWN_KEY,
+    list_template_sets,
+)
 
 # Written out because the module that defines them imports torch.
 _PRECISIONS = ('auto', 'float32', 'bfloat16', 'float16')
@@ -143,6 +148,15 @@ def _add_classes(group: argparse._ArgumentGroup) -> None:
         metavar='TEXT',
         help='prompts of a background row (label 0), separated by ","; "" '
         'for one that only the threshold fills',
+    )
+    keys = ', '.join(each.key for each in list_template_sets())
+    group.add_argument(
+        '--templates',
+        default=DEFAULT_KEY,
+        metavar='NAME|FILE',
+        help=f'sentences around each prompt: {keys}; {OWN_KEY} for those '
+        'written in napari; or a text file, one a line, with {} for the '
+        'prompt (default: %(default)s)',
     )
 
 

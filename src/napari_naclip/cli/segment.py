@@ -29,6 +29,7 @@ from napari_naclip.io.labels import (
     recipe_path,
     write_result,
 )
+from napari_naclip.io.template_sets import find_templates
 
 if TYPE_CHECKING:
     import argparse
@@ -210,6 +211,7 @@ def _make_settings(arguments: argparse.Namespace) -> Settings:
         refine=arguments.refine,
         min_object=arguments.min_object,
         max_hole=arguments.max_hole,
+        templates=find_templates(arguments.templates),
         resampling=arguments.resampling,
     )
 

@@ -32,7 +32,7 @@ from napari_naclip.demo.recipe import (
 )
 from napari_naclip.engine.clip.load import build_clip
 from napari_naclip.engine.clip.text import clip_tokenizer
-from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
+from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_naclip.engine import registry
 from napari_naclip.engine.errors import WeightsError, WeightsMissingError
-from napari_naclip.engine.prompts import IMAGENET_TEMPLATES
 from napari_naclip.engine.segmenter import run_to_end
+from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 from napari_naclip.engine.text_cache import TextCache, embedding_key
 from napari_naclip.engine.types import Progress
 

@@ -1,4 +1,4 @@
-"""Text in, names and prompts out: the class grammar and the templates.
+"""Text in, names and prompts out: the class grammar.
 
 Pure strings; nothing here knows of a model.
 """
@@ -6,8 +6,7 @@ Pure strings; nothing here knows of a model.
 from __future__ import annotations
 
 import re
-from importlib import resources
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from napari_naclip.engine.errors import InputError
 
@@ -19,20 +18,6 @@ _ENTRY = re.compile(
     r'[^\S\n]*(?:"(?P<quoted>(?:[^"]|"")*)"[^\S\n]*|(?P<plain>[^,;\n"]*))'
     r'(?P<end>[,;\n]|\Z)'
 )
-
-
-def _load_templates(file_name: str) -> tuple[str, ...]:
-    text = (
-        resources.files('napari_naclip.data')
-        .joinpath(file_name)
-        .read_text(encoding='utf-8')
-    )
-    lines = (line.strip() for line in text.splitlines())
-    return tuple(line for line in lines if line and not line.startswith('#'))
-
-
-#: The 80 templates of CLIP's ImageNet evaluation, which the paper uses.
-IMAGENET_TEMPLATES: Final = _load_templates('templates_imagenet.txt')
 
 
 def parse_classes(text: str) -> list[list[str]]:

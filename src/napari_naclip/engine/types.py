@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from napari_naclip.engine.classes import ClassList, TextClass
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.templates import template_problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,12 +174,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f'{name} is {value}; the least is {least}.')
-        for template in self.templates or ():
-            if template.count('{}') != 1:
-                raise InputError(
-                    f'The template {template!r} needs {{}} exactly once, '
-                    'where the prompt goes.'
-                )
+        for problem in filter(
+            None, map(template_problem, self.templates or ())
+        ):
+            raise InputError(problem)
         if self.templates is not None and not self.templates:
             raise InputError(
                 "There is no prompt template. Use '{}' for the bare prompt."

@@ -121,3 +121,13 @@ def select(combo: QComboBox, value: object) -> None:
         if combo.itemData(index) == value:
             combo.setCurrentIndex(index)
             break
+
+
+def make_wrapped_label() -> QLabel:
+    """Return a label for plain sentences that can be copied."""
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label

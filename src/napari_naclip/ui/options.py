@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_naclip.engine.types import Settings
 from napari_naclip.ui.forms import add_combo, add_row, make_form, select
 from napari_naclip.ui.number_slider import NumberSlider
+from napari_naclip.ui.words.chooser import TemplateChooser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,7 @@ class Options(QWidget):
     live : QCheckBox
     revert : QPushButton
         Whoever can bring labels back enables it.
+    templates : TemplateChooser
     refinement : QComboBox
     sharpness : QDoubleSpinBox
     smallest, holes : QSpinBox
@@ -76,6 +78,10 @@ class Options(QWidget):
         row.addStretch()
         row.addWidget(self.revert)
         form.addRow(row)
+        self.templates = TemplateChooser()
+        field = QHBoxLayout()
+        field.addWidget(self.templates)
+        add_row(form, 'Templates', self.templates.combo, field)
         self.refinement = add_combo(
             form,
             'Refinement',
@@ -107,6 +113,7 @@ class Options(QWidget):
         )
         add_row(form, 'Holes', self.holes)
         self.live.toggled.connect(self._on_chosen)
+        self.templates.changed.connect(self.changed)
         self.refinement.currentIndexChanged.connect(self._on_chosen)
         for spin in (self.sharpness, self.smallest, self.holes):
             spin.valueChanged.connect(self._on_chosen)
@@ -124,6 +131,7 @@ class Options(QWidget):
     def settings_part(self) -> dict[str, Any]:
         """Return the part of ``Settings`` that is chosen here."""
         return {
+            'templates': self.templates.templates,
             'refine': self.refinement.currentData(),
             'logit_scale': self.sharpness.value(),
             'min_object': self.smallest.value(),
@@ -136,6 +144,8 @@ class Options(QWidget):
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Choose what ``state`` told; what is unknown stays as it is."""
+        if 'templates' in state:
+            self.templates.set_templates(state['templates'])
         select(self.refinement, state.get('refine'))
         scale = state.get('logit_scale')
         if isinstance(scale, float) and 10 <= scale <= 100:

@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QSizePolicy,
     QTextEdit,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_naclip.ui import messages
+from napari_naclip.ui.forms import make_wrapped_label
 
 if TYPE_CHECKING:
     from napari_naclip.engine.types import Progress, Stage
@@ -56,8 +56,8 @@ class RunPanel(QWidget):
         self.bar.setAccessibleName('Progress')
         self.bar.setToolTip('How far this step is, in percent.')
         self.bar.setTextVisible(False)
-        self.status = _wrapped_label()
-        self.notices = _wrapped_label()
+        self.status = make_wrapped_label()
+        self.notices = make_wrapped_label()
         self.details = _ErrorDetails()
         buttons = QHBoxLayout()
         buttons.addWidget(self.run)
@@ -223,12 +223,3 @@ class _ErrorDetails(QWidget):
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(self.text.toPlainText())
-
-
-def _wrapped_label() -> QLabel:
-    label = QLabel()
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return label

@@ -35,9 +35,9 @@ from napari_naclip.ui.class_table.history import (
     result_of,
 )
 from napari_naclip.ui.class_table.model import ClassTableModel
-from napari_naclip.ui.class_table.status import make_status
 from napari_naclip.ui.class_table.teaching import TeachingControls
 from napari_naclip.ui.class_table.view import ClassTableView
+from napari_naclip.ui.forms import make_wrapped_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +102,8 @@ class ClassPanel(QWidget):
         self.controls = BackgroundControls()
         self.background = self.controls.background
         self.margin = self.controls.margin
-        self.status = make_status()
+        self.status = make_wrapped_label()
+        self.status.hide()
         self._lay_out()
 
         self.entry.submitted.connect(self._on_submitted)

@@ -1,0 +1,1 @@
+"""What the model reads besides the class list, and hints about the words."""
