@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MAP_KEY: Final = 'napari-naclip map'
 #: Rows and columns of a map, at most: napari copies what it draws, in the
 #: window's thread.
-MOST_SIDE: Final = 2048
+MOST_SIDE: Final = 1024
 _OPACITY: Final = 0.6
 
 
