@@ -44,7 +44,7 @@ def test_lists_hold_all_of_it(teaching: Teaching) -> None:
 
 @given(teachings, examples)
 def test_last_example_is_undone(teaching: Teaching, more: Example) -> None:
-    assert teaching.with_example(more).without_last() == teaching
+    assert teaching.with_example(more).without(more) == teaching
 
 
 def test_untaught_rows_are_written_as_before() -> None:

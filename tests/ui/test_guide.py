@@ -96,6 +96,7 @@ def test_a_key_gives_a_class_and_goes_on_and_back(
 ) -> None:
     viewer, widget, labels = guided
     before = labels.data.copy()
+    widget.correct.guide.teach.setChecked(False)
     click_next(widget)
     panel, first = widget.correct.guide, outlined(viewer)
     other = next(
@@ -117,6 +118,48 @@ def test_a_key_gives_a_class_and_goes_on_and_back(
     )
     np.testing.assert_array_equal(labels.data, before)
     assert not panel.back.isEnabled()
+
+
+def test_an_answer_teaches_and_back_takes_it_back(
+    guided, click_next, press_key, qtbot
+) -> None:
+    _, widget, labels = guided
+    before = labels.data.copy()
+
+    def taught() -> list[str]:
+        return [r.name for r in widget.classes.rows() if r.teaching]
+
+    def follow() -> None:
+        qtbot.waitUntil(
+            lambda: (
+                widget._live._wish is None
+                and not widget._live._timer.isActive()
+            ),
+            timeout=TIMEOUT,
+        )
+
+    click_next(widget)
+    panel = widget.correct.guide
+    own = panel.about.text().split('?')[0]
+    place, name = next(
+        (place, button.text()[3:].split('  ')[0])
+        for place, button in enumerate(panel.choices, start=1)
+        if button.text()[3:].split('  ')[0] != own
+    )
+    press_key(widget, str(place))
+    assert taught() == [name]
+    follow()
+    given = labels.data.copy()
+    press_key(widget, 'B')
+    assert taught() == []
+    follow()
+    np.testing.assert_array_equal(labels.data, before)
+    panel.teach.setChecked(False)
+    press_key(widget, str(place))
+    assert taught() == []
+    follow()
+    # What teaching did beside the region itself.
+    assert (labels.data != given).any()
 
 
 def test_accepting_leads_through_all_regions(

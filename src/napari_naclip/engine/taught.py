@@ -148,9 +148,14 @@ class Teaching:
         """Return the teaching with one more example, the last."""
         return Teaching((*self.examples, example), self.weight)
 
-    def without_last(self) -> Teaching:
-        """Return the teaching without the example that came last."""
-        return Teaching(self.examples[:-1], self.weight)
+    def without(self, example: Example) -> Teaching:
+        """Return the teaching without an example; the last of equal ones."""
+        examples = list(self.examples)
+        for place in reversed(range(len(examples))):
+            if examples[place] == example:
+                del examples[place]
+                break
+        return Teaching(tuple(examples), self.weight)
 
     def seen_by(self, model: str) -> tuple[Example, ...]:
         """Return the examples of one model."""

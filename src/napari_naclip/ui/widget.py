@@ -108,6 +108,7 @@ class SegmentationWidget(QWidget):
         self._guide = Guide(
             napari_viewer,
             self.correct,
+            classes=self.classes,
             live=self._live,
             runs=self._runs,
             parent=self,

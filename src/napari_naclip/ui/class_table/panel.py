@@ -272,6 +272,10 @@ class ClassPanel(QWidget):
         """Add an example to a class; see ``TeachingControls.teach``."""
         self.teaching.teach(value, example)
 
+    def unteach(self, value: int, example: Example) -> None:
+        """Take an example back; see ``TeachingControls.unteach``."""
+        self.teaching.unteach(value, example)
+
     def forget(self, value: int) -> None:
         """Forget a class's examples; see ``TeachingControls.forget``."""
         self.teaching.forget(value)

@@ -111,6 +111,16 @@ class TeachingControls(QWidget):
             f'teach “{row.name}”',
         )
 
+    def unteach(self, value: int, example: Example) -> None:
+        """Take an example back, as one step; unknown: nothing."""
+        row = self._history.state.find(value)
+        if row is not None and example in row.teaching.examples:
+            self._teach(
+                row,
+                row.teaching.without(example),
+                f'take back an example of “{row.name}”',
+            )
+
     def forget(self, value: int) -> None:
         """Forget all examples of a class, as one step; unknown: nothing.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_naclip.engine.classes import BACKGROUND_NAME, BACKGROUND_VALUE
+from napari_naclip.engine.errors import InputError
 from napari_naclip.layers.assign import Assignment, assign, take_back
 from napari_naclip.layers.outline import Outline
 from napari_naclip.layers.view import look_at
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_naclip.correct.guidance import Step
+    from napari_naclip.engine.taught import Example
+    from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.correct_panel import CorrectPanel
     from napari_naclip.ui.correct.guided import Found
     from napari_naclip.ui.director import RunDirector
@@ -49,11 +52,14 @@ class _Answer:
         Of its guidance.
     assignment : Assignment or None
         None where labels stayed.
+    example : Example or None
+        What the class was taught by it.
     """
 
     guided: Guided
     step: Step
     assignment: Assignment | None = field(repr=False)
+    example: Example | None = field(repr=False)
 
 
 class Guide(QObject):
@@ -63,6 +69,8 @@ class Guide(QObject):
     ----------
     viewer : napari.components.ViewerModel
     panel : CorrectPanel
+    classes : ClassPanel
+        Whose classes are taught.
     live : LiveUpdater
         Knows what answers for the displayed plane.
     runs : RunDirector
@@ -74,6 +82,7 @@ class Guide(QObject):
         viewer: ViewerModel,
         panel: CorrectPanel,
         *,
+        classes: ClassPanel,
         live: LiveUpdater,
         runs: RunDirector,
         parent: QObject,
@@ -81,6 +90,7 @@ class Guide(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self._panel = panel.guide
+        self._classes = classes
         self._live = live
         self._runs = runs
         self._asides = Asides(self)
@@ -305,16 +315,39 @@ class Guide(QObject):
         place, index = self._current
         region, mask = place.place(index)
         step = place.guidance.assign(index, value)
-        assignment = None
-        if step.is_change:
-            assignment = Assignment(place.result, value)
-            self._begin(
-                assign(place.result, place.plane, region, mask, assignment),
-                self._on_next,
-            )
-        self._answers.append(_Answer(place, step, assignment))
-        if assignment is None:
+        if not step.is_change:
+            self._answers.append(_Answer(place, step, None, None))
             self._on_next()
+            return
+        assignment = Assignment(place.result, value)
+        example = place.example(index)
+
+        def go_on() -> None:
+            # Not before it is written: what follows keeps edits only.
+            is_taught = self._panel.teach.isChecked() and self._teach(
+                value, example
+            )
+            self._answers.append(
+                _Answer(
+                    place, step, assignment, example if is_taught else None
+                )
+            )
+            self._on_next()
+
+        self._begin(
+            assign(place.result, place.plane, region, mask, assignment), go_on
+        )
+
+    def _teach(self, value: int, example: Example) -> bool:
+        """Teach a class by a region; return whether that was possible."""
+        if not any(row.value == value for row in self._classes.rows()):
+            return False
+        try:
+            self._classes.teach(value, example)
+        except InputError as error:
+            self._classes.tell(str(error))
+            return False
+        return True
 
     def _on_back(self) -> None:
         if not self._answers or self._writing is not None:
@@ -322,6 +355,8 @@ class Guide(QObject):
         answer = self._answers.pop()
         place = answer.guided
         place.guidance.back()
+        if answer.example is not None:
+            self._classes.unteach(answer.step.value, answer.example)
         self._take_waiting()
 
         def show_again() -> None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_naclip.correct.examples import find_center
 from napari_naclip.correct.guidance import Guidance
 from napari_naclip.correct.regions import iter_regions
 from napari_naclip.correct.shares import class_shares
+from napari_naclip.engine.taught import Example
 from napari_naclip.engine.types import Region
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ class Found:
         Probabilities of the classes, by the regions' mean tokens.
     edited : (H, W) bool array
         Pixels that the person edited, or that are not to be labeled.
+    center : (D,) float32 array
+        What tokens of the picture have in common; see ``find_center``.
+    model : str
+        Fingerprint of the model.
     """
 
     kept: KeptLive
@@ -50,6 +56,8 @@ class Found:
     regions: Regions = field(repr=False)
     shares: npt.NDArray[np.float32] = field(repr=False)
     edited: Mask = field(repr=False)
+    center: npt.NDArray[np.float32] = field(repr=False)
+    model: str
 
 
 class Guided:
@@ -114,6 +122,17 @@ class Guided:
             return Region(left, top, left + columns, top + rows), mask.T
         return Region(top, left, top + rows, left + columns), mask
 
+    def example(self, index: int) -> Example:
+        """Return a region as an example of a class."""
+        found = self._found
+        regions = self.guidance.regions
+        return Example.of(
+            regions.tokens[index],
+            found.center,
+            int(regions.areas[index]),
+            found.model,
+        )
+
     def choices(self, index: int) -> list[tuple[int, float]]:
         """Return label values with their probabilities, the best first."""
         shares = self._found.shares[index]
@@ -164,4 +183,8 @@ def find_guided(
     shares = class_shares(
         regions.tokens, queries, shown.classes, shown.settings.logit_scale
     )
-    return Found(kept, shown, regions, shares, edited)
+    yield None
+    center = find_center(live)
+    return Found(
+        kept, shown, regions, shares, edited, center, live.fingerprint
+    )
