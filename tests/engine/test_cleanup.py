@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from skimage.measure import label as find_objects
 
+from napari_naclip.engine import cleanup
 from napari_naclip.engine.cleanup import clean
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.models import load_model
@@ -167,3 +168,11 @@ def test_an_answer_is_cleaned_and_the_next_is_not() -> None:
     assert cleaned.recipe['settings']['min_object'] == 200
     again = run_to_end(live.answer(classes))
     np.testing.assert_array_equal(again.labels, plain.labels)
+
+
+def test_strips_are_the_whole(monkeypatch) -> None:
+    labels = np.random.default_rng(0).integers(0, 3, (20, 17)).astype('u1')
+    whole = clean(labels, min_object=6, max_hole=4)
+    monkeypatch.setattr(cleanup, '_ROWS', 3)
+    strips = clean(labels, min_object=6, max_hole=4)
+    np.testing.assert_array_equal(strips, whole)
