@@ -173,6 +173,12 @@ def test_other_set_is_refused_with_what_is_looked_for(tmp_path: Path) -> None:
         find_dataset('voc21', tmp_path / 'nowhere')
 
 
+def test_files_of_another_conversion_are_not_taken(tmp_path: Path) -> None:
+    write_sample(tmp_path, SAMPLES['coco_object'])
+    with pytest.raises(InputError, match='files of coco_stuff are not in'):
+        find_dataset('coco_stuff', tmp_path)
+
+
 def test_missing_file_is_named_before_anything_is_counted(
     tmp_path: Path,
 ) -> None:
@@ -226,3 +232,14 @@ def test_labels_that_do_not_fit_are_named(
     (problem,) = evaluate(task, tmp_path / 'counts')['problems']
     assert match in problem
     assert str(path) in problem
+
+
+def test_counts_that_cannot_be_kept_end_the_run(
+    tmp_path: Path, made_up: list[int]
+) -> None:
+    write_sample(tmp_path / 'data', SAMPLES['ade20k'])
+    (tmp_path / 'counts').write_text('in the way')
+    task = plan_published('ade20k', tmp_path / 'data')
+    with pytest.raises(StorageError, match='counts cannot be made'):
+        evaluate(task, tmp_path / 'counts')
+    assert len(made_up) == 1

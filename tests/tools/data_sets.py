@@ -109,10 +109,44 @@ SAMPLES = {
 }
 
 #: Stored values, and their classes' names, before any conversion.
-STUFF = {0: 'person', 12: 'stopsign', 89: 'toothbrush', 91: 'banner'} | {
-    181: 'wood'
+STUFF = {
+    0: 'person',
+    10: 'firehydrant',
+    12: 'stopsign',
+    24: 'giraffe',
+    26: 'backpack',
+    27: 'umbrella',
+    30: 'handbag',
+    66: 'diningtable',
+    69: 'toilet',
+    71: 'tv',
+    81: 'refrigerator',
+    83: 'book',
+    89: 'toothbrush',
+    91: 'banner',
+    181: 'wood',
 }
-STREET = {7: 'road', 17: 'pole', 26: 'car', 28: 'bus', 33: 'bicycle'}
+STREET = {
+    7: 'road',
+    8: 'sidewalk',
+    11: 'building',
+    12: 'wall',
+    13: 'fence',
+    17: 'pole',
+    19: 'trafficlight',
+    20: 'trafficsign',
+    21: 'vegetation',
+    22: 'terrain',
+    23: 'sky',
+    24: 'person',
+    25: 'rider',
+    26: 'car',
+    27: 'truck',
+    28: 'bus',
+    31: 'train',
+    32: 'motorcycle',
+    33: 'bicycle',
+}
 
 
 def write_picture(path: Path, rng: np.random.Generator) -> None:
