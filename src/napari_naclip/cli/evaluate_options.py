@@ -27,18 +27,18 @@ goes on where it was interrupted.
 """
 
 #: Options that are fields of ``Settings``: those left out stay as they are.
-_CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    'refine': get_args(Refinement),
-    'strategy': get_args(Strategy),
-    'architecture': get_args(Architecture),
-    'resampling': get_args(Resampling),
+_CHOICES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    'refine': (get_args(Refinement), 'sharpen the borders'),
+    'strategy': (get_args(Strategy), 'attention of the last block'),
+    'architecture': (get_args(Architecture), 'the last block'),
+    'resampling': (get_args(Resampling), 'how the image is made smaller'),
 }
-_NUMBERS: Final[dict[str, Callable[[str], int | float]]] = {
-    'window': int,
-    'stride': int,
-    'reduction': float,
-    'threshold': float,
-    'logit_scale': float,
+_NUMBERS: Final[dict[str, tuple[Callable[[str], int | float], str]]] = {
+    'window': (int, 'side of the sliding window in pixels, 0 for none'),
+    'stride': (int, 'step of the sliding window in pixels'),
+    'reduction': (float, 'image pixels for each pixel that the model sees'),
+    'threshold': (float, 'probability below which a pixel is background'),
+    'logit_scale': (float, 'factor on the cosines before the softmax'),
 }
 
 
@@ -69,7 +69,7 @@ def add_evaluate(
         '--root',
         type=Path,
         metavar='DIR',
-        help="its folder, such as VOCdevkit, or the one that it's in",
+        help='its folder, such as VOCdevkit, or the one that holds it',
     )
     for name, text in (
         ('images', 'instead: folder of images'),
@@ -118,25 +118,27 @@ def add_evaluate(
     add_model(parser.add_argument_group('model'))
     settings = parser.add_argument_group(
         'settings',
-        'As published for a set of the paper, with refinement; else as in '
-        '"napari-naclip segment". Others are not those of the paper.',
+        'As published for a set of the paper, with refinement;\n'
+        'with --classes as in "napari-naclip segment".',
     )
     settings.add_argument(
         '--detail',
         type=detail,
         default=argparse.SUPPRESS,
         metavar='PIXELS|full',
+        help='short side that the image is resized to',
     )
-    for name, kind in _NUMBERS.items():
+    for name, (kind, text) in _NUMBERS.items():
         settings.add_argument(
             f'--{name.replace("_", "-")}',
             type=kind,
             default=argparse.SUPPRESS,
             metavar='N',
+            help=text,
         )
-    for name, choices in _CHOICES.items():
+    for name, (choices, text) in _CHOICES.items():
         settings.add_argument(
-            f'--{name}', choices=choices, default=argparse.SUPPRESS
+            f'--{name}', choices=choices, default=argparse.SUPPRESS, help=text
         )
 
 

@@ -64,9 +64,9 @@ def make_parser() -> argparse.ArgumentParser:
             'evaluate',
             help='measure mean IoU over a data set',
             description='Segments the images of a data set and compares with '
-            'their true labels: mean over the classes of intersection over '
-            'union, summed over all images; classes that are in neither do '
-            'not count.',
+            'their true labels: mean\nover the classes of intersection over '
+            'union, over all images together; classes\nthat are in neither '
+            'do not count.',
             epilog=EXAMPLE,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         ),
