@@ -13,8 +13,8 @@ from napari.components import ViewerModel
 
 from napari_naclip.engine import outputs
 from napari_naclip.engine.types import ClassList, Region, Settings
+from napari_naclip.layers import blocks, placing
 from napari_naclip.layers import labels as label_layers
-from napari_naclip.layers import placing
 from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 
@@ -39,6 +39,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     most_compared=st.sampled_from([0, 16]),
     band=st.integers(1, 40),
     is_on_disk=st.booleans(),
+    mode=st.sampled_from(['unedited', 'background', 'everywhere']),
 )
 def test_as_pixel_by_pixel(
     seed: int,
@@ -48,6 +49,7 @@ def test_as_pixel_by_pixel(
     most_compared: int,
     band: int,
     is_on_disk: bool,
+    mode: str,
 ) -> None:
     rng = np.random.default_rng(seed)
     viewer = ViewerModel()
@@ -74,9 +76,9 @@ def test_as_pixel_by_pixel(
     with (
         patch.object(placing, '_BAND_PIXELS', band),
         patch.object(outputs, 'CHUNK', (2, 3)),
-        patch.object(label_layers, '_MOST_COMPARED', most_compared),
+        patch.object(blocks, '_MOST_COMPARED', most_compared),
     ):
-        kept = write_region(result, snapshot, new, region, mask, locked)
+        kept = write_region(result, snapshot, new, region, mask, locked, mode)
 
     expected, own, expected_kept = before.copy(), model.copy(), 0
     (plane,) = snapshot.plane_key
@@ -86,8 +88,14 @@ def test_as_pixel_by_pixel(
         value = new[row, column]
         if (mask is not None and not mask[row, column]) or before[at] == value:
             continue
-        if before[at] != model[at]:
-            expected_kept += 1
+        is_edited = before[at] != model[at]
+        is_barred = {
+            'unedited': is_edited,
+            'background': before[at] != 0,
+            'everywhere': False,
+        }[mode]
+        if is_barred:
+            expected_kept += is_edited
         elif not {int(before[at]), int(value)} & locked:
             expected[at] = own[at] = value
     np.testing.assert_array_equal(data[:], expected)

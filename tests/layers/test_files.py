@@ -81,7 +81,7 @@ def test_names_and_colors_come_back(
     assert again.data.dtype == labels.data.dtype
     assert read_rows(again) == read_rows(labels)
     assert shown_colors(again) == shown_colors(labels)
-    assert again.metadata == labels.metadata
+    assert again.metadata['napari-naclip'] == labels.metadata['napari-naclip']
     assert tuple(again.units) == tuple(labels.units)
     assert tuple(again.axis_labels) == tuple(labels.axis_labels)
     np.testing.assert_allclose(again.extent.world, labels.extent.world)
@@ -94,6 +94,35 @@ def test_names_and_colors_come_back(
         'tree',
     ]
     again.data[..., 0, 0] = 2
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.naclip'])
+def test_edits_come_back(viewer, tmp_path, name) -> None:
+    image, result = add_ours(viewer)
+    labels = result.labels
+    # One in the model's region, one outside, and one that was erased.
+    labels.data[1, 2], labels.data[0, 0], labels.data[3, 5] = 2, 1, 0
+    labels.save(str(tmp_path / name))
+    opened = tmp_path / name
+    if opened.suffix == '.png':
+        opened = opened.with_name('a.png.naclip')
+    (again,) = viewer.open(opened, plugin=None)
+    adopted = adopt_result(image, again)
+    np.testing.assert_array_equal(adopted.written, result.written)
+    (snapshot,) = take_snapshots(image, viewer, Settings())
+    assert write_region(adopted, snapshot, np.full((6, 8), 3, np.uint8)) == 3
+    assert (again.data != 3).sum() == 3
+    assert (again.data[1, 2], again.data[0, 0], again.data[3, 5]) == (2, 1, 0)
+
+
+def test_damaged_edits_are_told(viewer, tmp_path) -> None:
+    _, result = add_ours(viewer)
+    result.labels.save(str(tmp_path / 'a.naclip'))
+    content = json.loads((tmp_path / 'a.naclip').read_text())
+    content['edits']['mask'] = content['edits']['model']
+    (tmp_path / 'a.naclip').write_text(json.dumps(content))
+    with pytest.raises(InputError, match='do not belong together'):
+        layer_files.read_layers(str(tmp_path / 'a.naclip'))
 
 
 def test_png_has_the_colors(viewer, tmp_path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from napari.components import ViewerModel
 
+from napari_naclip.correct.model_labels import WRITTEN_KEY
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.adoption import adopt_result
@@ -218,6 +219,8 @@ def test_adopted_layer_keeps_all_that_is_in_it() -> None:
     labels = result.labels
     assert adopt_result(result.image, labels) is None
     store_list(labels, {'rows': []})
+    # As of a file that tells nothing of the model.
+    del labels.metadata[WRITTEN_KEY]
     adopted = adopt_result(result.image, labels)
     assert adopted.rows == result.rows
     write_region(adopted, snapshot, whole(2))
@@ -227,6 +230,34 @@ def test_adopted_layer_keeps_all_that_is_in_it() -> None:
     assert adopt_result(result.image, labels) is None
     other = viewer.add_image(np.zeros((5, 5)))
     assert adopt_result(other, labels) is None
+
+
+def test_edits_are_known_without_the_image() -> None:
+    viewer, snapshot, result = make()
+    write_region(result, snapshot, whole(1))
+    labels = result.labels
+    labels.data[0, 0] = 3
+    store_list(labels, {'rows': []})
+    viewer.layers.remove(result.image)
+    other = viewer.add_image(np.zeros((6, 8)))
+    adopted = adopt_result(other, labels)
+    assert write_region(adopted, snapshot, whole(2)) == 1
+    assert (labels.data == 2).sum() == 47
+
+
+def test_duplicate_keeps_what_the_original_has_not() -> None:
+    """Both layers share metadata, but only one is written to."""
+    viewer, snapshot, result = make()
+    write_region(result, snapshot, whole(1))
+    store_list(result.labels, {'rows': []})
+    data, state, _ = result.labels.as_layer_data_tuple()
+    twin = viewer.add_labels(data.copy(), **{**state, 'name': 'twin'})
+    adopted = adopt_result(result.image, twin)
+    twin.data[0, 0] = 2
+    write_region(result, snapshot, whole(2))
+    write_region(adopted, snapshot, whole(3))
+    assert twin.data[0, 0] == 2
+    assert (twin.data[1:] == 1).all()
 
 
 def test_level_of_a_pyramid_is_adopted() -> None:

@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_naclip.engine.types import ClassList, Segmentation, Settings
-from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers import placing
 from napari_naclip.layers.labels import add_result, revert, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.ui.kept_live import Shown
@@ -25,7 +25,7 @@ class Panel:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         # A row at a time.
-        monkeypatch.setattr(label_layers, '_BAND_PIXELS', SIZE[1])
+        monkeypatch.setattr(placing, '_BAND_PIXELS', SIZE[1])
         viewer = ViewerModel()
         image = viewer.add_image(np.zeros(SIZE))
         (snapshot,) = take_snapshots(image, viewer, Settings())

@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLineEdit
 
 from napari_naclip.ui.class_table.model import Column
+from napari_naclip.ui.forms import select
 from napari_naclip.ui.widget import SegmentationWidget
 
 
@@ -15,7 +16,7 @@ from napari_naclip.ui.widget import SegmentationWidget
 def test_saved_labels_go_on_where_they_were(
     make_napari_viewer, open_widget, run, picture, tmp_path, ending
 ) -> None:
-    """In another window: the list is back, only empty pixels are filled."""
+    """In another window: the list is back, and what was edited stays."""
     viewer = make_napari_viewer()
     viewer.add_image(picture, scale=(2, 3), units=('um', 'um'))
     run(open_widget(viewer, 'sand; water, sea; grass'))
@@ -42,8 +43,11 @@ def test_saved_labels_go_on_where_they_were(
 
     assert run(widget).startswith('Done')
     assert len(other.layers) == 2
-    filled = again.data[20:40]
-    assert filled.all()
+    np.testing.assert_array_equal(again.data, saved)
+    # What was erased is an edit, too.
+    select(widget.correct.edits.write_box, 'background')
+    run(widget)
+    assert again.data[20:40].all()
     np.testing.assert_array_equal(again.data[:20], saved[:20])
     np.testing.assert_array_equal(again.data[40:], saved[40:])
 

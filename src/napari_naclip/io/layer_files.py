@@ -1,10 +1,11 @@
 """Labels layers to files and back, with names and colors of the classes.
 
 What napari's own writer loses is kept in a file beside the labels, which ends
-in ``.naclip``. Only such files are read here: a plugin that offered to read
-``.png`` would make napari ask for a reader at every picture. Layers come and
-go as napari's tuples of data, attributes and type, so that this module needs
-no napari.
+in ``.naclip``: names, colors, place and recipe, and which pixels a person
+edited (see ``correct.model_labels``). Only such files are read here: a plugin
+that offered to read ``.png`` would make napari ask for a reader at every
+picture. Layers come and go as napari's tuples of data, attributes and type,
+so that this module needs no napari.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_naclip.correct.model_labels import (
+    WRITTEN_KEY,
+    ModelLabels,
+    pack_edits,
+    unpack_edits,
+)
 from napari_naclip.engine.colors import rgb_to_hex
 from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.io.atomic import write_together
@@ -148,7 +155,11 @@ def _describe(
                         'prompts': text if isinstance(text, str) else '',
                     }
                 )
-    own = attributes.get('metadata', {}).get(_METADATA_KEY)
+    metadata = attributes.get('metadata', {})
+    own, model = metadata.get(_METADATA_KEY), metadata.get(WRITTEN_KEY)
+    edits = None
+    if isinstance(model, ModelLabels) and model.array.shape == labels.shape:
+        edits = pack_edits(labels, model.array)
     return {
         'format': FORMAT,
         'labels': target.name,
@@ -165,6 +176,8 @@ def _describe(
         'axis_labels': list(attributes.get('axis_labels') or ()),
         # Whatever a script may have put there, the rest is not lost for it.
         'metadata': json.loads(json.dumps(own, default=str)),
+        # Null where it is not known what the model wrote.
+        'edits': edits,
     }
 
 
@@ -201,6 +214,11 @@ def read_layers(path: str | list[str]) -> list[LayerTuple]:
     try:
         labels = _read_labels(target, tuple(content['shape']))
         attributes = _attributes(content)
+        if content.get('edits') is not None:
+            written = unpack_edits(content['edits'], labels)
+            attributes.setdefault('metadata', {})[WRITTEN_KEY] = ModelLabels(
+                written
+            )
     except FileNotFoundError as error:
         raise StorageError(
             f'The labels {target} are missing. Put them beside {sidecar.name}.'

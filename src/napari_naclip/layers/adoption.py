@@ -10,17 +10,19 @@ from napari_naclip.engine.outputs import zeros
 from napari_naclip.layers.geometry import matching_transform
 from napari_naclip.layers.labels import Result
 from napari_naclip.layers.sync import read_list, read_rows
+from napari_naclip.layers.written import take_written
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from napari.layers import Image, Labels
 
 
 def adopt_result(image: Image | None, labels: Labels) -> Result | None:
     """Return a Labels layer that keeps a list of classes as a result.
 
-    What the model wrote into it is not known any more, so that everything in
-    it counts as the person's and only empty pixels are written to. Without
-    an image it is one that no run writes to.
+    Where what the model wrote into it is not known (see ``written``)
+    everything in it counts as the person's, so that only empty pixels are
+    written to. Without an image it is one that no run writes to.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def adopt_result(image: Image | None, labels: Labels) -> Result | None:
         return None
     shape = tuple(labels.data.shape)
     if image is None:
-        return Result(None, labels, rows, zeros(shape, labels.data.dtype))
+        return Result(None, labels, rows, _find_written(labels))
     for level, level_shape in enumerate(np.atleast_2d(image.level_shapes)):
         if tuple(int(length) for length in level_shape) != shape:
             continue
@@ -40,9 +42,15 @@ def adopt_result(image: Image | None, labels: Labels) -> Result | None:
         if image.multiscale:
             factors = [float(f) for f in image.downsample_factors[level]]
         if _lies_at(labels, matching_transform(image, factors)):
-            written = zeros(shape, labels.data.dtype)
-            return Result(image, labels, rows, written)
+            return Result(image, labels, rows, _find_written(labels))
     return None
+
+
+def _find_written(labels: Labels) -> npt.NDArray[Any]:
+    written = take_written(labels)
+    if written is None:
+        return zeros(tuple(labels.data.shape), labels.data.dtype)
+    return written
 
 
 def _lies_at(labels: Labels, transform: dict[str, Any]) -> bool:

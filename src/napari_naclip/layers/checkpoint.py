@@ -1,7 +1,8 @@
 """What a run overwrote in a result, so that Cancel can take it back.
 
 The run remembers on its way what it changes the first time; ``restore`` puts
-that back, but never over what the person painted in the meantime.
+that back, but never over what the person painted in the meantime. Edits that
+a run was told to overwrite come back as edits.
 """
 
 from __future__ import annotations
@@ -11,22 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_naclip.engine.outputs import (
-    disk_errors_told,
-    row_bands,
-    widened,
-    zeros,
-)
+from napari_naclip.engine.outputs import row_bands, widened, zeros
+from napari_naclip.layers.blocks import find_locked, put
 from napari_naclip.layers.sync import METADATA_KEY, apply_appearance, read_list
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
     from napari.layers import Labels
 
     from napari_naclip.layers.labels import Result
-    from napari_naclip.layers.snapshot import PlaneSnapshot
 
     Mask = npt.NDArray[np.bool_]
+    Index = tuple[int | slice, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,12 +38,17 @@ class Checkpoint:
         Label values that had rows.
     metadata : dict
     before : array
-        What stood where the run wrote, in the shape of the layer. Room is
-        only taken by the parts that are written to, in memory or on the disk.
+        What stood where the run wrote, in the shape of the layer: the last
+        edit that it overwrote, if any, or what the model had written. Room is
+        only taken by the parts that are written to, in memory or on the
+        disk.
     is_touched : bool array
         Where the run wrote.
     planes : dict
         Indices of the planes that it wrote to.
+    model : array or None
+        What the model had written where the run wrote. None: the same as
+        ``before``, as long as no edit was overwritten.
     """
 
     values: tuple[int, ...]
@@ -54,47 +58,73 @@ class Checkpoint:
     planes: dict[tuple[int | None, ...], tuple[int | slice, ...]] = field(
         default_factory=dict
     )
-
-
-def put(
-    array: Any,
-    at: tuple[int | slice, ...],
-    values: npt.NDArray[Any],
-    where: Mask,
-) -> None:
-    """Put values into a block of an array, in place, where a mask says.
-
-    Layers may hold arrays of other kinds than numpy's.
-    """
-    block = array[at]
-    if isinstance(array, np.ndarray):
-        np.copyto(block, values, where=where)
-    else:
-        with disk_errors_told():
-            array[at] = np.where(where, values, np.asarray(block))
+    model: npt.NDArray[Any] | None = field(default=None, repr=False)
 
 
 def remember(
-    result: Result,
-    snapshot: PlaneSnapshot,
-    at: tuple[int | slice, ...],
-    changes: Mask,
+    result: Result, at: Index, target: npt.NDArray[Any], changes: Mask
 ) -> None:
-    """Keep what stands in a block where a run changes it the first time."""
+    """Keep what stands in a block where a run is about to change it.
+
+    Parameters
+    ----------
+    result : Result
+    at : tuple of int or slice
+        What selects the block.
+    target : array
+        What stands there.
+    changes : bool array
+        Where it changes.
+    """
     journal = result.checkpoint
     if journal is None:
         return
-    first = changes & ~journal.is_touched[at]
-    # Not edited, so that this is what the model wrote, too.
-    if not np.can_cast(result.written.dtype, journal.before.dtype):
-        journal.before = widened(journal.before, result.written.dtype)
+    written = result.written[at]
+    is_touched = journal.is_touched[at]
+    first = changes & ~is_touched
+    edits = changes & (target != written)
+    if edits.any():
+        model = _find_model(journal, written.dtype)
+        put(model, at, written, first)
+        # Over what the run itself had written, too: that need not be kept,
+        # an edit must.
+        _fit(journal, target.dtype)
+        put(journal.before, at, target, edits)
+    elif journal.model is not None:
+        put(_find_model(journal, written.dtype), at, written, first)
+    _fit(journal, written.dtype)
     # It is 0 already: untouched memory takes no room and no time.
-    first &= result.written[at] != 0
-    if first.any():
-        put(journal.before, at, result.written[at], first)
+    plain = first & ~edits
+    plain &= written != 0
+    if plain.any():
+        put(journal.before, at, written, plain)
     journal.is_touched[at] |= changes
-    key = tuple(None if isinstance(i, slice) else i for i in snapshot.index)
-    journal.planes[key] = snapshot.index
+    plane = tuple(slice(None) if isinstance(i, slice) else i for i in at)
+    journal.planes.setdefault(_key(plane), plane)
+
+
+def _key(plane: Index) -> tuple[int | None, ...]:
+    return tuple(None if isinstance(i, slice) else i for i in plane)
+
+
+def _fit(journal: Checkpoint, dtype: np.dtype[Any]) -> None:
+    """Make room in a checkpoint for labels of a type."""
+    if not np.can_cast(dtype, journal.before.dtype):
+        wider = np.promote_types(dtype, journal.before.dtype)
+        journal.before = widened(journal.before, wider)
+
+
+def _find_model(journal: Checkpoint, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return what the model had written; it is an array from now on."""
+    model, before = journal.model, journal.before
+    if model is None:
+        model = zeros(before.shape, before.dtype)
+        for at in journal.planes.values():
+            model[at] = before[at]
+    if not np.can_cast(dtype, model.dtype):
+        model = widened(model, np.promote_types(dtype, model.dtype))
+    journal.model = model
+    return model
 
 
 def checkpoint(result: Result) -> Checkpoint:
@@ -120,33 +150,45 @@ def end_checkpoint(result: Result) -> None:
     result.checkpoint = None
 
 
-def restore(result: Result, checkpoint: Checkpoint) -> None:
+def restore(
+    result: Result,
+    checkpoint: Checkpoint,
+    locked: Collection[int] = frozenset(),
+) -> None:
     """Take back what a run wrote since a checkpoint.
 
     Where the person painted in the meantime, that stays; so do names and
     colors of classes that were there before.
+
+    Parameters
+    ----------
+    result : Result
+    checkpoint : Checkpoint
+    locked : collection of int
+        Values of classes that were locked since: their pixels stay.
     """
     result.checkpoint = None
-    _put_back(result, checkpoint)
+    _put_back(result, checkpoint, locked)
     result.rows = {
         value: row
         for value, row in result.rows.items()
-        if value in checkpoint.values
+        if value in checkpoint.values or value in locked
     }
     apply_appearance(result, ())
     _restore_recipe(result.labels, checkpoint)
     result.labels.refresh(extent=False)
 
 
-def revert(result: Result) -> None:
+def revert(result: Result, locked: Collection[int] = frozenset()) -> None:
     """Bring back the labels from before the model's last change, once.
 
-    Where the person painted in the meantime, that stays; so do all rows.
-    Nothing happens where nothing is known of them.
+    Where the person painted in the meantime, that stays; so do all rows and
+    the pixels of locked classes. Nothing happens where nothing is known of
+    them.
     """
     previous, result.previous = result.previous, None
     if previous is not None:
-        _put_back(result, previous)
+        _put_back(result, previous, locked)
         _restore_recipe(result.labels, previous)
         result.labels.refresh(extent=False)
 
@@ -167,24 +209,45 @@ def has_edits(result: Result) -> bool:
 
 def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
     """Make the first of two checkpoints in a row one of both."""
-    if not np.can_cast(later.before.dtype, earlier.before.dtype):
-        earlier.before = widened(earlier.before, later.before.dtype)
+    _fit(earlier, later.before.dtype)
+    is_edit_lost = later.model is not None
     for key, at in later.planes.items():
-        first = later.is_touched[at] & ~earlier.is_touched[at]
-        put(earlier.before, at, later.before[at], first)
+        was_touched = np.array(earlier.is_touched[at])
+        first = later.is_touched[at] & ~was_touched
+        before = later.before[at]
+        if is_edit_lost or earlier.model is not None:
+            later_model = before if later.model is None else later.model[at]
+            model = _find_model(earlier, later_model.dtype)
+            put(model, at, later_model, first)
+            edits = later.is_touched[at] & (before != later_model)
+            put(earlier.before, at, before, edits)
+        put(earlier.before, at, before, first)
         earlier.is_touched[at] |= first
         earlier.planes.setdefault(key, at)
 
 
-def _put_back(result: Result, checkpoint: Checkpoint) -> None:
+def _put_back(
+    result: Result, checkpoint: Checkpoint, locked: Collection[int]
+) -> None:
     layer = result.labels
     if tuple(layer.data.shape) != checkpoint.before.shape:
         return
     for at in checkpoint.planes.values():
         target, written = np.asarray(layer.data[at]), result.written[at]
         touched, before = checkpoint.is_touched[at], checkpoint.before[at]
-        put(layer.data, at, before, touched & (target == written))
-        put(result.written, at, before, touched)
+        back = touched & (target == written)
+        fixed = set(locked)
+        if 0 in fixed and not before[touched].any():
+            # There was nothing on the plane: 0 meant no class then.
+            fixed.discard(0)
+        if fixed:
+            held = back & find_locked(fixed, target, before)
+            back &= ~held
+            touched = touched & ~held
+        model = before if checkpoint.model is None else checkpoint.model[at]
+        put(layer.data, at, before, back)
+        put(result.written, at, model, touched)
+        result.tell_written(at)
 
 
 def _restore_recipe(layer: Labels, checkpoint: Checkpoint) -> None:

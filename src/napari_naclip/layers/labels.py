@@ -1,9 +1,8 @@
 """The result in the viewer: an ordinary Labels layer, made and updated.
 
-What a person edited is known by comparing with what the model wrote last:
-that holds for every brush, for undo and for other plugins. The layer has all
-axes and the full shape of its level, so that it moves with the sliders and
-regions are parts of it.
+What a person edited is known by comparing with what the model wrote last (see
+``write``). The layer has all axes and the full shape of its level, so that it
+moves with the sliders and regions are parts of it.
 """
 
 from __future__ import annotations
@@ -11,32 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_naclip.engine.outputs import (
-    least_rows,
-    row_bands,
-    widened,
-    zeros,
-)
-from napari_naclip.engine.types import Region, Segmentation
+from napari_naclip.engine.outputs import zeros
+from napari_naclip.engine.types import Segmentation
 from napari_naclip.layers.checkpoint import (
     Checkpoint,
     checkpoint,
     end_checkpoint,
     has_edits,
-    put,
-    remember,
     restore,
     revert,
 )
 from napari_naclip.layers.geometry import matching_transform
-from napari_naclip.layers.placing import (
-    intersect,
-    layer_bands,
-    place_of,
-    wanted_in,
-)
 from napari_naclip.layers.sync import (
     METADATA_KEY,
     LabelRow,
@@ -47,9 +31,11 @@ from napari_naclip.layers.sync import (
     store_recipe,
     to_label_rows,
 )
+from napari_naclip.layers.write import WriteMode, write_region, write_steps
+from napari_naclip.layers.written import share_written
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Callable
 
     import numpy.typing as npt
     from napari.components import ViewerModel
@@ -58,15 +44,12 @@ if TYPE_CHECKING:
     from napari_naclip.engine.classes import ClassList
     from napari_naclip.layers.snapshot import PlaneSnapshot
 
-    Mask = npt.NDArray[np.bool_]
-
-
-#: Locked classes up to which comparing with each is faster than a search.
-_MOST_COMPARED = 16
+    Index = tuple[int | slice, ...]
 
 __all__ = [
     'Checkpoint',
     'Result',
+    'WriteMode',
     'accepts',
     'add_result',
     'checkpoint',
@@ -101,6 +84,9 @@ class Result:
         Of the run that is writing.
     previous : Checkpoint or None
         What the last change of model labels overwrote; see ``revert``.
+    listeners : list of callable
+        Get the index of each block that was written to; other changes of the
+        layer come with its own events.
     """
 
     image: Image | None
@@ -109,6 +95,18 @@ class Result:
     written: npt.NDArray[Any] = field(repr=False)
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     previous: Checkpoint | None = field(default=None, repr=False)
+    listeners: list[Callable[[Index], object]] = field(
+        default_factory=list, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        """Keep what the model wrote with the layer."""
+        share_written(self)
+
+    def tell_written(self, at: Index) -> None:
+        """Tell that a block was written to."""
+        for listener in tuple(self.listeners):
+            listener(at)
 
 
 def accepts(result: Result, snapshot: PlaneSnapshot) -> bool:
@@ -168,160 +166,6 @@ def add_result(
         rows=rows,
         written=zeros(snapshot.shape, classes.label_dtype),
     )
-
-
-def write_region(
-    result: Result,
-    snapshot: PlaneSnapshot,
-    labels: npt.NDArray[np.unsignedinteger],
-    region: Region | None = None,
-    mask: Mask | None = None,
-    locked: Collection[int] = frozenset(),
-) -> int:
-    """Write at once what ``write_steps`` writes; return what it returns."""
-    steps = write_steps(result, snapshot, labels, region, mask, locked)
-    try:
-        while True:
-            next(steps)
-    except StopIteration as stop:
-        kept: int = stop.value
-        return kept
-
-
-def write_steps(
-    result: Result,
-    snapshot: PlaneSnapshot,
-    labels: npt.NDArray[np.unsignedinteger],
-    region: Region | None = None,
-    mask: Mask | None = None,
-    locked: Collection[int] = frozenset(),
-) -> Generator[None, None, int]:
-    """Write labels where the person has not edited; return pixels kept.
-
-    In place, which leaves the layer's undo history usable. Nothing outside
-    the snapshot's own region and mask is written, and no pixel of a locked
-    class changes or is added.
-
-    Parameters
-    ----------
-    result : Result
-    snapshot : PlaneSnapshot
-    labels : (H, W) uint8 or uint16 array
-        As displayed.
-    region : Region, optional
-        Where they lie in what the snapshot's ``read`` returns. Default: the
-        labels are of the snapshot's region, or of its plane if it has none;
-        their size tells which.
-    mask : (H, W) bool array, optional
-        Which of them to write; all by default.
-    locked : collection of int
-        Values of locked classes.
-
-    Yields
-    ------
-    None
-        After each band, a millisecond or so; seen when all are written, or
-        when the rest is left.
-
-    Returns
-    -------
-    int
-        Edited pixels that would have changed.
-
-    Raises
-    ------
-    ValueError
-        If the labels do not have the size of where they lie.
-    """
-    place = place_of(snapshot, labels, region)
-    _make_room(result, labels.dtype)
-    kept, is_changed = 0, False
-    try:
-        # All rows at once but of labels on the disk.
-        for rows in row_bands(labels):
-            inner = intersect(
-                Region(
-                    place.top + rows.start,
-                    place.left,
-                    place.top + rows.stop,
-                    place.right,
-                ),
-                snapshot.region,
-            )
-            if inner is None:
-                continue
-            own = (
-                slice(inner.top - place.top, inner.bottom - place.top),
-                slice(inner.left - place.left, inner.right - place.left),
-            )
-            wanted = wanted_in(
-                snapshot, inner, None if mask is None else mask[own]
-            )
-            new = snapshot.orient(labels[own])
-            wanted = None if wanted is None else snapshot.orient(wanted)
-            # What is made on the way then stays in the processor's cache.
-            for band, part in layer_bands(
-                snapshot.index_of(inner),
-                new.shape,
-                least_rows(result.labels.data),
-            ):
-                more, changes = _find_changes(
-                    np.asarray(result.labels.data[part]),
-                    result.written[part],
-                    new[band],
-                    None if wanted is None else wanted[band],
-                    locked,
-                )
-                kept += more
-                if changes is not None:
-                    remember(result, snapshot, part, changes)
-                    put(result.labels.data, part, new[band], changes)
-                    put(result.written, part, new[band], changes)
-                    is_changed = True
-                yield
-    finally:
-        # What is left half done is seen, too.
-        if is_changed:
-            result.labels.refresh(extent=False)
-    return kept
-
-
-def _find_changes(
-    target: npt.NDArray[Any],
-    written: npt.NDArray[Any],
-    new: npt.NDArray[np.unsignedinteger],
-    wanted: Mask | None,
-    locked: Collection[int],
-) -> tuple[int, Mask | None]:
-    """Return how many edited pixels are kept, and which pixels change.
-
-    None where no pixel changes.
-    """
-    changes = target != new
-    if wanted is not None:
-        changes &= wanted
-    if not changes.any():
-        return 0, None
-    is_edited = target != written
-    is_edited &= changes
-    kept = int(np.count_nonzero(is_edited))
-    changes &= ~is_edited
-    if len(locked) > _MOST_COMPARED:
-        fixed = list(locked)
-        changes &= ~(np.isin(target, fixed) | np.isin(new, fixed))
-    else:
-        for value in locked:
-            changes &= target != value
-            changes &= new != value
-    return kept, changes if changes.any() else None
-
-
-def _make_room(result: Result, dtype: np.dtype[Any]) -> None:
-    layer = result.labels
-    if not np.can_cast(dtype, layer.data.dtype):
-        layer.data = widened(layer.data, dtype)
-    if not np.can_cast(dtype, result.written.dtype):
-        result.written = widened(result.written, dtype)
 
 
 def update_result(

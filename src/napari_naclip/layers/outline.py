@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_naclip.layers.blocks import reduce_mask
 from napari_naclip.layers.geometry import matching_transform
 
 if TYPE_CHECKING:
@@ -64,19 +65,49 @@ class Outline:
             Where the mask lies in the plane, along the axes of the data.
         mask : (rows, columns) bool array
         """
-        step = -(-max(mask.shape) // _MOST_SIDE)
-        small = _reduce(mask, step)
+        step = reduction_of(mask.shape)
+        self.show_reduced(
+            viewer,
+            labels,
+            plane,
+            (region.top, region.left),
+            reduce_mask(mask, step),
+            step,
+        )
+
+    def show_reduced(
+        self,
+        viewer: ViewerModel,
+        labels: Labels,
+        plane: Sequence[int | slice],
+        corner: tuple[int, int],
+        small: npt.NDArray[np.bool_],
+        step: int,
+    ) -> None:
+        """Outline a mask that is reduced already; see ``show``.
+
+        Parameters
+        ----------
+        viewer : napari.components.ViewerModel
+        labels : napari.layers.Labels
+        plane : sequence of int or slice
+        corner : (int, int)
+            Where its first pixel lies in the plane.
+        small : (rows, columns) bool array
+        step : int
+            Rows and columns that became one; see ``reduction_of``.
+        """
         width = max(1, round(max(small.shape) * _WIDTH_SHARE))
         drawn = _surround(small, width)
         shape, factors, offset = [], [], []
         margin = width * step
-        corner = iter((region.top - margin, region.left - margin))
+        corners = iter((corner[0] - margin, corner[1] - margin))
         sides = iter(drawn.shape)
         for i in plane:
             if isinstance(i, slice):
                 shape.append(next(sides))
                 factors.append(float(step))
-                offset.append(float(next(corner)))
+                offset.append(float(next(corners)))
             else:
                 shape.append(1)
                 factors.append(1.0)
@@ -100,6 +131,10 @@ class Outline:
                 setattr(layer, key, transform[key])
             layer.visible = True
         layer.contour = width
+
+    def was_removed(self, viewer: ViewerModel) -> bool:
+        """Return whether the person removed the layer."""
+        return self._layer is not None and self._layer not in viewer.layers
 
     def pause(self, viewer: ViewerModel) -> None:
         """Show nothing, but keep the layer: napari is slow to remove one."""
@@ -142,12 +177,6 @@ def _surround(
     return around
 
 
-def _reduce(mask: npt.NDArray[np.bool_], step: int) -> npt.NDArray[np.bool_]:
-    """Return a mask at 1/step of its size, set where any of its pixels is."""
-    if step <= 1:
-        return mask
-    rows, columns = (-(-side // step) for side in mask.shape)
-    whole = np.zeros((rows * step, columns * step), bool)
-    whole[: mask.shape[0], : mask.shape[1]] = mask
-    blocks = whole.reshape(rows, step, columns, step)
-    return np.asarray(blocks.any(axis=(1, 3)))
+def reduction_of(size: tuple[int, ...]) -> int:
+    """Return how many rows and columns of a mask become one of an outline."""
+    return max(1, -(-max(size) // _MOST_SIDE))

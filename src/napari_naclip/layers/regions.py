@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Image, Shapes
+    from napari.layers import Image, Labels, Shapes
     from napari.layers.base import Layer
 
     Points = npt.NDArray[np.float64]
@@ -72,7 +72,7 @@ def pixel_under(layer: Layer, viewer: ViewerModel, position: Points) -> Points:
     return np.round(np.asarray(layer.world_to_data(point), dtype=float))
 
 
-def visible_corners(image: Image, displayed: Sequence[int]) -> Points:
+def visible_corners(image: Image | Labels, displayed: Sequence[int]) -> Points:
     """Return the edges of what the canvas shows, (2, 2), as displayed.
 
     A bounding box where the layer is rotated; the whole plane before the
@@ -102,7 +102,7 @@ def visible_corners(image: Image, displayed: Sequence[int]) -> Points:
 
 
 def drawn_polygons(
-    shapes: Shapes, image: Image, viewer: ViewerModel
+    shapes: Shapes, image: Image | Labels, viewer: ViewerModel
 ) -> list[Points]:
     """Return the corners of the shapes on the displayed plane, (N, 2) each.
 
@@ -140,7 +140,7 @@ def _ellipse(box: Points) -> Points:
 
 
 def _to_image(
-    points: Points, shapes: Shapes, image: Image, viewer: ViewerModel
+    points: Points, shapes: Shapes, image: Image | Labels, viewer: ViewerModel
 ) -> Points:
     """Return points of a shape as displayed rows and columns of an image."""
     world = np.array([shapes.data_to_world(point) for point in points])

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_naclip.engine.device import ComputeChoice
+    from napari_naclip.layers.labels import WriteMode
     from napari_naclip.ui.results import ResultBook
     from napari_naclip.ui.run_list import RunList
     from napari_naclip.ui.run_panel import RunPanel
@@ -103,8 +104,20 @@ class RunDirector(QObject):
         """Whether a run is under way."""
         return self._runs.is_running
 
-    def start(self, request: RunRequest, own_list: RunList) -> None:
+    def start(
+        self,
+        request: RunRequest,
+        own_list: RunList,
+        mode: WriteMode = 'unedited',
+    ) -> None:
         """Start a run; there must be none under way.
+
+        Parameters
+        ----------
+        request : RunRequest
+        own_list : RunList
+        mode : WriteMode
+            Where it may write.
 
         Raises
         ------
@@ -113,7 +126,7 @@ class RunDirector(QObject):
         """
         try:
             self._writer = RunWriter(
-                self._viewer, self._book, request, own_list
+                self._viewer, self._book, request, own_list, mode
             )
         except NaclipError:
             own_list.end()

@@ -52,9 +52,12 @@ class ListSync(QObject):
     -------
     image_meant(Image)
         A person selected the result of this image.
+    followed(Result)
+        The result that the table shows is another; None: it shows none.
     """
 
     image_meant = Signal(object)
+    followed = Signal(object)
 
     def __init__(
         self,
@@ -144,6 +147,7 @@ class ListSync(QObject):
                 )
                 result.labels.events.set_data.connect(self._on_labels_changed)
                 self._keep_list()
+            self.followed.emit(result)
         self._area_timer.start()
 
     def close(self) -> None:

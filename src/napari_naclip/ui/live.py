@@ -33,13 +33,14 @@ from napari_naclip.ui.preferences import read_preferences
 from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari.components import ViewerModel
 
     from napari_naclip.engine.types import Settings
     from napari_naclip.layers.labels import Result
     from napari_naclip.ui.class_table.panel import ClassPanel
+    from napari_naclip.ui.correct.edits_panel import EditsPanel
     from napari_naclip.ui.director import RunDirector
     from napari_naclip.ui.image_panel import ImagePanel
     from napari_naclip.ui.jobs import Finished, RunRequest
@@ -62,7 +63,7 @@ class LiveUpdater(QObject):
     ----------
     viewer : napari.components.ViewerModel
     session : Session
-    image, classes, options, panel : QWidget
+    image, classes, options, panel, edits : QWidget
     runs : RunDirector
         While it runs nothing is answered.
     parent : QObject
@@ -84,6 +85,7 @@ class LiveUpdater(QObject):
         classes: ClassPanel,
         options: Options,
         panel: RunPanel,
+        edits: EditsPanel,
         runs: RunDirector,
         parent: QObject,
     ) -> None:
@@ -104,6 +106,7 @@ class LiveUpdater(QObject):
         self._writer = AnswerWriter(
             lambda kept: session.lives.has_place(kept, viewer),
             classes.locked_values,
+            lambda: edits.mode,
         )
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -314,6 +317,25 @@ class LiveUpdater(QObject):
             text = messages.LIVE_FAILED.format(error)
         self._panel.show_rest(messages.shorten_home(text))
 
+    def rewrite(
+        self,
+        result: Result,
+        plane: tuple[int | slice, ...],
+        write: Callable[[], int],
+    ) -> int:
+        """Let model labels of a plane be written; return what that returns.
+
+        Not while a run is under way. Revert takes it back. The model is asked
+        again at once: what it wrote may be of older settings.
+        """
+        self._stop()
+        count = self._writer.steps.write_apart(result, write)
+        for each in self._session.lives.find(result, plane):
+            each.shown = None
+        self.look()
+        self._show_revert(result)
+        return count
+
     # Runs, and back.
 
     def _on_plane_written(
@@ -345,7 +367,7 @@ class LiveUpdater(QObject):
         if result is None or self._runs.is_running:
             return
         self._stop()
-        label_layers.revert(result)
+        label_layers.revert(result, self._classes.locked_values())
         self._writer.steps.forget()
         self._accept(kept)
         self._show_revert(result)

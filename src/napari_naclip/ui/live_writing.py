@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.types import Segmentation
-    from napari_naclip.layers.labels import Result
+    from napari_naclip.layers.labels import Result, WriteMode
     from napari_naclip.ui.kept_live import KeptLive
     from napari_naclip.ui.live_thread import Question, Told, Wish
 
@@ -36,6 +36,8 @@ class AnswerWriter:
         Tells whether an answer may still be written where it belongs.
     locked : callable
         Returns the label values that are locked now.
+    mode : callable
+        Returns where it may write now.
 
     Attributes
     ----------
@@ -46,9 +48,11 @@ class AnswerWriter:
         self,
         has_place: Callable[[KeptLive], bool],
         locked: Callable[[], frozenset[int]],
+        mode: Callable[[], WriteMode] = lambda: 'unedited',
     ) -> None:
         self._has_place = has_place
         self._locked = locked
+        self._mode = mode
         self.steps = ChangeSteps()
         self._notices: tuple[str, ...] = ()
         self._counts: npt.NDArray[np.int64] | None = None
@@ -88,16 +92,19 @@ class AnswerWriter:
         yield
         while self._has_place(kept):
             # A class may have been locked since it was asked, or is now.
-            locked = self._locked()
+            locked, mode = self._locked(), self._mode()
             steps = label_layers.write_steps(
                 result,
                 kept.snapshot,
                 made.labels,
                 made.region if isinstance(made, Partial) else None,
                 locked=wanted.locked | locked,
+                mode=mode,
             )
             try:
-                while self._has_place(kept) and self._locked() == locked:
+                while self._has_place(kept) and (
+                    (self._locked(), self._mode()) == (locked, mode)
+                ):
                     with self.steps.writing(result):
                         next(steps)
                     yield

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from napari_naclip.layers import labels as label_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from napari_naclip.layers.checkpoint import Checkpoint
     from napari_naclip.layers.labels import Result
@@ -53,6 +53,19 @@ class ChangeSteps:
     def forget(self) -> None:
         """Begin another step with the next change."""
         self._step = self._result = None
+
+    def write_apart(self, result: Result, write: Callable[[], int]) -> int:
+        """Write something that begins a step; return what that returns.
+
+        Raises
+        ------
+        OutOfMemoryError
+            If there is no room for what is overwritten.
+        """
+        self.forget()
+        self.begin(result, is_held=False)
+        with self.writing(result):
+            return write()
 
     @contextmanager
     def writing(self, result: Result) -> Iterator[None]:

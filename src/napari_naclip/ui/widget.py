@@ -13,10 +13,8 @@ from napari_naclip.engine.errors import NaclipError
 from napari_naclip.io.last_list import load_last
 from napari_naclip.ui.class_table.panel import ClassPanel
 from napari_naclip.ui.correct.correct_panel import CorrectPanel
+from napari_naclip.ui.correct.corrections import Corrections
 from napari_naclip.ui.correct.finish_panel import FinishPanel
-from napari_naclip.ui.correct.finisher import Finisher
-from napari_naclip.ui.correct.guide import Guide
-from napari_naclip.ui.correct.why import Why
 from napari_naclip.ui.correct.why_panel import WhyPanel
 from napari_naclip.ui.director import RunDirector
 from napari_naclip.ui.image_panel import ImagePanel
@@ -95,32 +93,16 @@ class SegmentationWidget(QWidget):
             classes=self.classes,
             options=self.options,
             panel=self.panel,
+            edits=self.correct.edits,
             runs=self._runs,
             parent=self,
         )
-        self._why = Why(
-            napari_viewer,
-            self.why,
-            classes=self.classes,
-            live=self._live,
-            parent=self,
-        )
-        self._guide = Guide(
-            napari_viewer,
-            self.correct,
-            classes=self.classes,
-            live=self._live,
-            runs=self._runs,
-            parent=self,
-        )
-        self._finisher = Finisher(
+        self._corrections = Corrections(
             napari_viewer,
             self._session,
-            self.finish,
-            classes=self.classes,
-            runs=self._runs,
+            self,
             live=self._live,
-            parent=self,
+            runs=self._runs,
         )
         self._requests = RequestMaker(
             napari_viewer,
@@ -279,8 +261,7 @@ class SegmentationWidget(QWidget):
         self._sync.image_meant.connect(self._on_image_meant)
         self._sync.look_at(self.image.image)
         self._live.open(self._sync)
-        self._why.open()
-        self._finisher.open(self._sync)
+        self._corrections.open(self._sync)
         self.image.chooser.open()
         for event, slot in self._viewer_events():
             event.connect(slot)
@@ -302,9 +283,7 @@ class SegmentationWidget(QWidget):
         self._keep_state()
         self._runs.abandon()
         self._live.close()
-        self._why.close()
-        self._guide.close()
-        self._finisher.close()
+        self._corrections.close()
         self._preview_timer.stop()
         self._sync.close()
         self._sync.deleteLater()
@@ -318,9 +297,7 @@ class SegmentationWidget(QWidget):
     def _on_choice(self, _event: object = None) -> None:
         self._preview_timer.start()
         self._live.look()
-        self._why.look()
-        self._guide.look()
-        self._finisher.look()
+        self._corrections.look()
 
     def _on_camera(self, _event: object = None) -> None:
         # Nothing else that a run looks at depends on the view.
@@ -376,7 +353,9 @@ class SegmentationWidget(QWidget):
             if self._sync is not None:
                 self._sync.look()
             request = self._requests.make(may_download=may_download)
-            self._runs.start(request, RunList(self.classes))
+            self._runs.start(
+                request, RunList(self.classes), self.correct.edits.mode
+            )
             self._live.make_way(request)
         except NaclipError as error:
             self.panel.show_refusal(str(error))

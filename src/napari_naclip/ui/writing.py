@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.classes import ClassList
     from napari_naclip.layers.checkpoint import Checkpoint
-    from napari_naclip.layers.labels import Result
+    from napari_naclip.layers.labels import Result, WriteMode
     from napari_naclip.layers.snapshot import PlaneSnapshot
     from napari_naclip.ui.jobs import Finished, Part, RunRequest
     from napari_naclip.ui.results import ResultBook
@@ -54,6 +54,8 @@ class RunWriter:
     request : RunRequest
     own_list : RunList
         Names, colors and locks may change while the run goes on.
+    mode : WriteMode
+        Where it may write.
 
     Raises
     ------
@@ -67,11 +69,13 @@ class RunWriter:
         book: ResultBook,
         request: RunRequest,
         own_list: RunList,
+        mode: WriteMode = 'unedited',
     ) -> None:
         self._viewer = viewer
         self._book = book
         self._request = request
         self._list = own_list
+        self._mode: WriteMode = mode
         self._blank = 0
         self._previous: Checkpoint | None = None
         self._was_empty: dict[int, bool] = {}
@@ -121,6 +125,7 @@ class RunWriter:
             part.partial.labels,
             part.partial.region,
             locked=self._locked_values(result, part.snapshot),
+            mode=self._mode,
         )
 
     def write_finished(self, finished: Finished) -> None:
@@ -135,6 +140,7 @@ class RunWriter:
             snapshot,
             segmentation.labels,
             locked=self._locked_values(result, snapshot),
+            mode=self._mode,
         )
         store_recipe(
             result.labels,
@@ -182,12 +188,18 @@ class RunWriter:
         result = self.result
         if result is None or result.labels not in self._viewer.layers:
             return
-        if self._is_new and not label_layers.has_edits(result):
+        done = result.checkpoint
+        if (
+            self._is_new
+            and not label_layers.has_edits(result)
+            # An edit that the run overwrote comes back.
+            and (done is None or done.model is None)
+        ):
             self._viewer.layers.remove(result.labels)
             self._book.forget(result)
             self.result = None
-        elif result.checkpoint is not None:
-            label_layers.restore(result, result.checkpoint)
+        elif done is not None:
+            label_layers.restore(result, done, self._list.state.locked_values)
         label_layers.end_checkpoint(result)
 
     def keep_parts(self) -> bool:
@@ -241,11 +253,17 @@ class RunWriter:
     def _keep_previous(self, result: Result) -> None:
         """Remember what this run overwrote, for Revert."""
         done = result.checkpoint
-        if self._request.target is None or done is None or not done.planes:
+        if done is None or not done.planes:
+            return
+        if self._request.target is None and done.model is None:
+            # The layer was empty before.
             return
         if self._previous is None:
             self._previous = result.previous = done
-        elif self._previous.before.size <= _MOST_PREVIOUS:
+        elif (
+            self._previous.before.size <= _MOST_PREVIOUS
+            or done.model is not None
+        ):
             absorb(self._previous, done)
         else:
             result.previous = None

@@ -26,7 +26,7 @@ def maps(viewer) -> dict[str, Image]:
 
 
 def is_idle(widget) -> bool:
-    why, live = widget._why, widget._live
+    why, live = widget._corrections.why, widget._live
     return (
         live._wish is None
         and not live._timer.isActive()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_naclip.ui.correct.edits_panel import EditsPanel
 from napari_naclip.ui.correct.guide_panel import GuidePanel
 from napari_naclip.ui.fold import Fold
 
@@ -20,6 +21,7 @@ class CorrectPanel(QWidget):
     ----------
     more : Fold
         Shows or hides the rest.
+    edits : EditsPanel
     guide : GuidePanel
     """
 
@@ -28,13 +30,15 @@ class CorrectPanel(QWidget):
         self.details = QWidget()
         self.more = Fold(
             'Correct',
-            'Shows or hides what leads to the places where labels may be '
-            'wrong.',
+            'Shows or hides where the model may write, what you edited, and '
+            'what leads to the places where labels may be wrong.',
             self.details,
         )
+        self.edits = EditsPanel()
         self.guide = GuidePanel()
         parts = QVBoxLayout(self.details)
         parts.setContentsMargins(0, 0, 0, 0)
+        parts.addWidget(self.edits)
         parts.addWidget(self.guide)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -46,6 +50,7 @@ class CorrectPanel(QWidget):
         return {
             'is_expanded': self.more.isChecked(),
             'teaches': self.guide.teach.isChecked(),
+            'edits': self.edits.state(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -53,3 +58,5 @@ class CorrectPanel(QWidget):
         self.more.setChecked(state.get('is_expanded') is True)
         if isinstance(state.get('teaches'), bool):
             self.guide.teach.setChecked(state['teaches'])
+        if isinstance(state.get('edits'), dict):
+            self.edits.set_state(state['edits'])

@@ -1,0 +1,281 @@
+"""Edited labels that are saved by themselves, tile by tile.
+
+Each result has a folder of its own, which its process holds (see ``locks``):
+
+- ``edits.json``: what the labels are of, and where each tile lies. It is
+  replaced as a whole, so that it always tells of one moment.
+- ``NUMBER.tiles``: compressed tiles, those that changed before one save. A
+  file without a tile that is still used goes; so does what is little used,
+  after its tiles were copied.
+- ``held``: the lock.
+
+No path of the image is kept: it is known again by its size and by some of
+its pixels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import shutil
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from napari_naclip.engine.errors import StorageError
+from napari_naclip.io.atomic import write_atomically
+from napari_naclip.io.locks import HeldFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Tile = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+
+#: What the file says it is.
+FORMAT: Final = 'napari-naclip edits, version 1'
+#: Names in each folder.
+HEAD_NAME: Final = 'edits.json'
+LOCK_NAME: Final = 'held'
+#: Rows and columns of a tile: the last two axes of a layer.
+TILE: Final = 512
+#: Bytes below which files are not worth being made smaller.
+_LITTLE: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a tile lies, and what it is."""
+
+    file: str
+    offset: int
+    size: int
+    digest: str
+    labels_dtype: str
+    written_dtype: str
+
+    def to_list(self) -> list[Any]:
+        """Return all of it as plain data."""
+        return [
+            self.file,
+            self.offset,
+            self.size,
+            self.digest,
+            self.labels_dtype,
+            self.written_dtype,
+        ]
+
+
+@dataclass(slots=True)
+class EditWriter:
+    """Saves the edits of one result; used by one thread at a time.
+
+    Parameters
+    ----------
+    root : Path
+        Where the folders of all results are.
+
+    Raises
+    ------
+    StorageError
+        If no folder can be made.
+    """
+
+    root: Path
+    folder: Path = field(init=False)
+    _held: HeldFile = field(init=False, repr=False)
+    _places: dict[str, _Place] = field(default_factory=dict, repr=False)
+    _waiting: dict[str, tuple[_Place, bytes]] = field(
+        default_factory=dict, repr=False
+    )
+    _number: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the folder and hold it."""
+        self.folder = self.root / secrets.token_hex(8)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True)
+            self._held = HeldFile(self.folder / LOCK_NAME)
+        except OSError as error:
+            raise StorageError(
+                f'Edits cannot be saved by themselves in {self.root}: '
+                f'{error.strerror or error}. Save the layer now and then.'
+            ) from error
+
+    def take(self, tiles: Mapping[str, Tile]) -> None:
+        """Compress tiles for the next ``commit``.
+
+        Parameters
+        ----------
+        tiles : mapping
+            Labels, and what the model wrote, by the tile's place: its
+            indices, joined by commas. Tiles as they were are left out.
+        """
+        for key, (labels, written) in tiles.items():
+            if not labels.any() and not written.any():
+                self._places.pop(key, None)
+                self._waiting.pop(key, None)
+                continue
+            raw = labels.tobytes() + written.tobytes()
+            digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+            known = self._waiting.get(key, (self._places.get(key),))[0]
+            if known is not None and known.digest == digest:
+                continue
+            content = zlib.compress(raw, 1)
+            place = _Place(
+                '',
+                0,
+                len(content),
+                digest,
+                labels.dtype.str,
+                written.dtype.str,
+            )
+            self._waiting[key] = (place, content)
+
+    def commit(self, head: Mapping[str, Any]) -> None:
+        """Put what was taken on the disk, whole or not at all.
+
+        Parameters
+        ----------
+        head : mapping
+            Fit for JSON: what the labels are of. ``shape`` is needed.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written. What was saved before stays, and the
+            next commit tries again.
+        """
+        moved = self._find_little_used()
+        places = dict(self._places)
+        name = f'{self._number:06}.tiles'
+        parts = [*self._waiting.items()]
+        parts += [
+            (key, (place, self._read(place)))
+            for key, place in moved.items()
+            if key not in self._waiting
+        ]
+        offset = 0
+        for key, (place, content) in parts:
+            places[key] = _Place(
+                name,
+                offset,
+                len(content),
+                place.digest,
+                place.labels_dtype,
+                place.written_dtype,
+            )
+            offset += len(content)
+        if parts:
+            with write_atomically(self.folder / name) as temporary:
+                temporary.chmod(0o600)
+                with temporary.open('wb') as file:
+                    for _, (_, content) in parts:
+                        file.write(content)
+        text = json.dumps(
+            {
+                'format': FORMAT,
+                'saved': time.time(),
+                **head,
+                'tiles': {key: each.to_list() for key, each in places.items()},
+            },
+            ensure_ascii=False,
+        )
+        with write_atomically(
+            self.folder / HEAD_NAME, overwrite=True
+        ) as temporary:
+            temporary.chmod(0o600)
+            temporary.write_text(text, encoding='utf-8')
+        self._places, self._waiting = places, {}
+        self._number += 1
+        self._remove_unused()
+
+    def _find_little_used(self) -> dict[str, _Place]:
+        """Return the tiles in files of which less than half is used."""
+        used: dict[str, int] = {}
+        for key, place in self._places.items():
+            if key not in self._waiting:
+                used[place.file] = used.get(place.file, 0) + place.size
+        little = set()
+        for file, size in used.items():
+            with contextlib.suppress(OSError):
+                total = (self.folder / file).stat().st_size
+                if total > max(2 * size, _LITTLE):
+                    little.add(file)
+        return {
+            key: place
+            for key, place in self._places.items()
+            if place.file in little
+        }
+
+    def _read(self, place: _Place) -> bytes:
+        try:
+            return read_part(
+                self.folder / place.file, place.offset, place.size
+            )
+        except OSError as error:
+            raise StorageError(
+                f'Saved edits cannot be read again: {error}. Save the layer.'
+            ) from error
+
+    def _remove_unused(self) -> None:
+        used = {place.file for place in self._places.values()}
+        for path in self.folder.glob('*.tiles'):
+            if path.name not in used:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def remove(self) -> None:
+        """Remove all that was saved: it is not needed any more."""
+        # Before the lock goes: nobody shall find it in the meantime.
+        with contextlib.suppress(OSError):
+            (self.folder / HEAD_NAME).unlink(missing_ok=True)
+        self._held.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def read_part(path: Path, offset: int, size: int) -> bytes:
+    """Return a part of a file."""
+    with path.open('rb') as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def unpack_tile(
+    content: bytes, place: list[Any], shape: tuple[int, ...]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return labels and model labels of a tile.
+
+    Parameters
+    ----------
+    content : bytes
+    place : list
+        Of the tile, as the head has it.
+    shape : tuple of int
+        Of the tile.
+
+    Raises
+    ------
+    ValueError
+        If that is not what was saved.
+    """
+    kinds = [np.dtype(str(each)) for each in place[4:6]]
+    if any(kind.kind not in 'iu' for kind in kinds):
+        raise ValueError('a tile of no integers')
+    count = int(np.prod(shape))
+    sizes = [count * kind.itemsize for kind in kinds]
+    machine = zlib.decompressobj()
+    raw = machine.decompress(content, sum(sizes) + 1)
+    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+    if len(raw) != sum(sizes) or digest != place[3]:
+        raise ValueError('a damaged tile')
+    labels = np.frombuffer(raw[: sizes[0]], kinds[0]).reshape(shape)
+    written = np.frombuffer(raw[sizes[0] :], kinds[1]).reshape(shape)
+    return labels, written

@@ -1,0 +1,47 @@
+"""What the part about edits says to people."""
+
+from __future__ import annotations
+
+from typing import Final
+
+WRITE_TIP: Final = (
+    'Where a run or a changed setting may write. "Where not edited" leaves '
+    'what you painted, filled or erased. "Only into background" fills pixels '
+    'without a class, those that you erased too. "Everywhere" goes over your '
+    'edits as well; Revert brings them back. Locked classes never change.'
+)
+OUTLINE_TIP: Final = (
+    'Outline the pixels that you edited, in a layer of its own.'
+)
+FORGET_TIP: Final = (
+    'Give edited pixels back to the model: they get its labels again. Revert '
+    'brings the edits back. Locked classes stay as they are.'
+)
+FORGET_SCOPES: Final = {
+    'In view': 'view',
+    'In drawn shapes': 'shapes',
+    'On the whole plane': 'plane',
+}
+NO_RESULT: Final = 'No result is chosen.'
+RUN_FIRST: Final = 'A run is under way. Wait for it, or cancel it.'
+NO_SHAPES: Final = (
+    'There is no Shapes layer. Draw a rectangle, an ellipse or a polygon '
+    'around what is to be forgotten.'
+)
+
+
+def describe_edits(pixels: int | None, *, is_done: bool = True) -> str:
+    """Return how many pixels were edited; None: there is no result."""
+    if pixels is None:
+        return NO_RESULT
+    if not pixels:
+        return 'No pixel edited.' if is_done else 'Counting edited pixels…'
+    return f'{pixels:,} px edited{"" if is_done else "…"}'.replace(',', ' ')
+
+
+def describe_forgotten(pixels: int) -> str:
+    """Return how many edited pixels were given back to the model."""
+    if not pixels:
+        return 'No edit was there to forget.'
+    number = f'{pixels:,}'.replace(',', ' ')
+    return f'Edits forgotten: {number} px. Revert brings them back.'

@@ -1,0 +1,176 @@
+"""Edits in the panel: write modes, count, outline, forgetting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+TIMEOUT = 60_000
+OUTLINE = 'edited pixels'
+
+
+@pytest.fixture
+def opened(make_napari_viewer, open_widget, run, picture, qtbot, press):
+    """Return viewer, widget and labels after a run, with the part open."""
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand; water; grass')
+    press(widget.correct.more)
+    run(widget)
+    labels = viewer.layers[-1]
+    qtbot.waitUntil(
+        lambda: (
+            widget.correct.edits.count.text() == 'No pixel edited.'
+            and not widget._live._timer.isActive()
+            and widget._live._wish is None
+        ),
+        timeout=TIMEOUT,
+    )
+    return viewer, widget, labels
+
+
+@pytest.fixture
+def count(qtbot):
+    """Return a function that waits for a number of edited pixels."""
+
+    def wait(widget, pixels: int) -> None:
+        text = f'{pixels} px edited' if pixels else 'No pixel edited.'
+        qtbot.waitUntil(
+            lambda: widget.correct.edits.count.text() == text, timeout=TIMEOUT
+        )
+
+    return wait
+
+
+def paint(labels, value: int = 3) -> np.ndarray:
+    """Paint as with a brush; return which pixels that changed."""
+    before = labels.data.copy()
+    labels.brush_size = 9
+    labels.paint((12, 14), value)
+    changed = labels.data != before
+    assert changed.any()
+    return changed
+
+
+def other_class(labels) -> int:
+    """Return a class that the labels at the brush do not have."""
+    return next(v for v in (1, 2, 3) if labels.data[12, 14] != v)
+
+
+def test_everywhere_goes_over_edits_and_revert_brings_them(
+    opened, run, press, count, qtbot
+) -> None:
+    _, widget, labels = opened
+    model = labels.data.copy()
+    edited = paint(labels, other_class(labels))
+    mine = labels.data.copy()
+    count(widget, int(edited.sum()))
+    run(widget)
+    np.testing.assert_array_equal(labels.data, mine)
+    widget.correct.edits.write_box.setFocus()
+    qtbot.keyClicks(widget.correct.edits.write_box, 'every')
+    assert widget.correct.edits.mode == 'everywhere'
+    run(widget)
+    np.testing.assert_array_equal(labels.data, model)
+    count(widget, 0)
+    qtbot.waitUntil(widget.options.revert.isEnabled, timeout=TIMEOUT)
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data, mine)
+    count(widget, int(edited.sum()))
+
+
+def test_only_background_is_filled(opened, run, qtbot) -> None:
+    _, widget, labels = opened
+    model = labels.data.copy()
+    labels.data[2:5, 2:5] = 0
+    labels.data[6, 6] = 1 + model[6, 6] % 3
+    before = labels.data.copy()
+    labels.refresh()
+    qtbot.keyClicks(widget.correct.edits.write_box, 'only')
+    run(widget)
+    np.testing.assert_array_equal(
+        labels.data, np.where(before == 0, model, before)
+    )
+
+
+def test_forgotten_in_shapes_then_on_the_plane(
+    opened, press, count, qtbot
+) -> None:
+    viewer, widget, labels = opened
+    model = labels.data.copy()
+    edited = paint(labels, other_class(labels))
+    mine = labels.data.copy()
+    count(widget, int(edited.sum()))
+    in_view, in_shapes, on_plane = widget.correct.edits.forget.menu().actions()
+    in_shapes.trigger()
+    assert 'no Shapes layer' in widget.panel.status.text()
+    # The upper half of the stroke.
+    viewer.add_shapes(
+        [[[0, 0], [0, 40], [11.5, 40], [11.5, 0]]], shape_type='polygon'
+    )
+    in_shapes.trigger()
+    lower = edited.copy()
+    lower[:12] = False
+    count(widget, int(lower.sum()))
+    np.testing.assert_array_equal(labels.data, np.where(lower, mine, model))
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data, mine)
+    count(widget, int(edited.sum()))
+    in_view.trigger()
+    count(widget, 0)
+    np.testing.assert_array_equal(labels.data, model)
+    assert not widget.correct.edits.forget.isEnabled()
+    labels.data[0, 0] = other_class(labels)
+    labels.refresh()
+    count(widget, 1)
+    on_plane.trigger()
+    count(widget, 0)
+
+
+def test_outline_follows_the_brush(opened, press, count, qtbot) -> None:
+    viewer, widget, labels = opened
+    press(widget.correct.edits.outline)
+    active = viewer.layers.selection.active
+
+    def outlined() -> np.ndarray:
+        layer = viewer.layers[OUTLINE]
+        width = int(layer.contour)
+        inside = slice(width, -width)
+        return np.asarray(layer.data[inside, inside] == 1)
+
+    edited = paint(labels, other_class(labels))
+    qtbot.waitUntil(
+        lambda: (
+            OUTLINE in viewer.layers and np.array_equal(outlined(), edited)
+        ),
+        timeout=TIMEOUT,
+    )
+    assert viewer.layers.selection.active == active
+    assert viewer.layers[OUTLINE].contour >= 1
+    labels.undo()
+    qtbot.waitUntil(lambda: not outlined().any(), timeout=TIMEOUT)
+    viewer.layers.remove(OUTLINE)
+    labels.redo()
+    qtbot.waitUntil(
+        lambda: not widget.correct.edits.outline.isChecked(), timeout=TIMEOUT
+    )
+    press(widget.correct.edits.outline)
+    assert OUTLINE in viewer.layers
+    press(widget.correct.edits.outline)
+    assert OUTLINE not in viewer.layers
+
+
+def test_choices_come_back_with_the_dock(opened, open_widget, qtbot) -> None:
+    viewer, widget, _ = opened
+    qtbot.keyClicks(widget.correct.edits.write_box, 'only')
+    viewer.window.remove_dock_widget(widget.parentWidget())
+    again = open_widget(viewer, 'sand; water; grass')
+    assert again.correct.edits.mode == 'background'
+
+
+def test_space_chooses_with_the_keyboard_alone(opened, qtbot) -> None:
+    _, widget, _ = opened
+    widget.correct.edits.outline.setFocus()
+    qtbot.keyClick(widget.correct.edits.outline, Qt.Key.Key_Space)
+    assert widget.correct.edits.outline.isChecked()
