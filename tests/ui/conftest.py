@@ -27,6 +27,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests out of the user's cache."""
     monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'cache'))
     monkeypatch.setenv('NAPARI_NACLIP_CONFIG', str(tmp_path / 'config'))
+    monkeypatch.setenv('NAPARI_NACLIP_STATE', str(tmp_path / 'state'))
 
 
 @pytest.fixture(autouse=True)

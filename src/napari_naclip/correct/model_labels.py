@@ -39,6 +39,8 @@ class ModelLabels:
         # napari's proxies of a layer are made anew each time.
         layer = getattr(layer, '__wrapped__', layer)
         self.array = array
+        #: When they were saved with the layer, by ``time.monotonic()``.
+        self.saved_at = float('-inf')
         self.owner = None if layer is None else weakref.ref(layer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelLabels:

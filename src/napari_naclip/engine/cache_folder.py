@@ -25,13 +25,19 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir('napari-naclip', appauthor=False))
 
 
-def make_private(name: str) -> Path:
+def make_private(name: str, parent: Path | None = None) -> Path:
     """Return a folder inside it, made for this user alone.
 
     Where it cannot be made it is returned all the same: what writes to it
     then says so.
+
+    Parameters
+    ----------
+    name : str
+    parent : Path, optional
+        Instead of the cache folder.
     """
-    folder = cache_folder() / name
+    folder = (cache_folder() if parent is None else parent) / name
     # A mode holds for the last folder of a path only, hence one by one.
     with contextlib.suppress(OSError):
         folder.parent.parent.mkdir(parents=True, exist_ok=True)

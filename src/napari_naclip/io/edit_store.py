@@ -1,6 +1,6 @@
 """Edited labels that are saved by themselves, tile by tile.
 
-Each result has a folder of its own, which its process holds (see ``locks``):
+Each result has a folder of its own, which its process holds:
 
 - ``edits.json``: what the labels are of, and where each tile lies. It is
   replaced as a whole, so that it always tells of one moment.
@@ -29,12 +29,12 @@ import numpy as np
 
 from napari_naclip.engine.errors import StorageError
 from napari_naclip.io.atomic import write_atomically
-from napari_naclip.io.locks import HeldFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import filelock
     import numpy.typing as npt
 
     Tile = tuple[npt.NDArray[Any], npt.NDArray[Any]]
@@ -90,7 +90,7 @@ class EditWriter:
 
     root: Path
     folder: Path = field(init=False)
-    _held: HeldFile = field(init=False, repr=False)
+    _held: filelock.BaseFileLock = field(init=False, repr=False)
     _places: dict[str, _Place] = field(default_factory=dict, repr=False)
     _waiting: dict[str, tuple[_Place, bytes]] = field(
         default_factory=dict, repr=False
@@ -102,11 +102,12 @@ class EditWriter:
         self.folder = self.root / secrets.token_hex(8)
         try:
             self.folder.mkdir(mode=0o700, parents=True)
-            self._held = HeldFile(self.folder / LOCK_NAME)
-        except OSError as error:
+            self._held = hold(self.folder)
+        except (OSError, TimeoutError) as error:
+            reason = getattr(error, 'strerror', None) or error
             raise StorageError(
                 f'Edits cannot be saved by themselves in {self.root}: '
-                f'{error.strerror or error}. Save the layer now and then.'
+                f'{reason}. Save the layer now and then.'
             ) from error
 
     def take(self, tiles: Mapping[str, Tile]) -> None:
@@ -237,8 +238,28 @@ class EditWriter:
         # Before the lock goes: nobody shall find it in the meantime.
         with contextlib.suppress(OSError):
             (self.folder / HEAD_NAME).unlink(missing_ok=True)
-        self._held.close()
+        self._held.release()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def hold(folder: Path) -> filelock.BaseFileLock:
+    """Return the lock of a folder, held until its process ends.
+
+    The system lets go of it also after a crash: unlike a process's number,
+    it never stands for another process.
+
+    Raises
+    ------
+    TimeoutError
+        If it is held, by this process or another.
+    OSError
+        If it cannot be opened.
+    """
+    import filelock
+
+    lock = filelock.FileLock(folder / LOCK_NAME, thread_local=False)
+    lock.acquire(timeout=0)
+    return lock
 
 
 def read_part(path: Path, offset: int, size: int) -> bytes:

@@ -1,10 +1,14 @@
-"""The folders inside the cache folder, and how large they are."""
+"""The folders inside the cache folder, and how large they are.
+
+Edits that were saved by themselves cannot be made again, and are elsewhere.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from pathlib import Path
+from typing import Final
 
 from napari_naclip.engine.cache_folder import (
     CACHE_VARIABLE,
@@ -12,9 +16,14 @@ from napari_naclip.engine.cache_folder import (
     make_private,
 )
 
+#: Environment variable that names another folder of what must not be lost.
+STATE_VARIABLE: Final = 'NAPARI_NACLIP_STATE'
+
 __all__ = [
     'CACHE_VARIABLE',
+    'STATE_VARIABLE',
     'cache_folder',
+    'edits_folder',
     'features_folder',
     'folder_size',
     'text_cache_folder',
@@ -33,6 +42,23 @@ def text_cache_folder() -> Path:
 def features_folder() -> Path:
     """Return the folder of kept features, as ``text_cache_folder`` does."""
     return make_private('features')
+
+
+def edits_folder() -> Path:
+    """Return the folder of edits that were saved by themselves.
+
+    ``NAPARI_NACLIP_STATE`` names another place; made as by
+    ``text_cache_folder``.
+    """
+    named = os.environ.get(STATE_VARIABLE, '').strip()
+    if named:
+        return make_private('edits', Path(named).expanduser().absolute())
+    import platformdirs
+
+    return make_private(
+        'edits',
+        Path(platformdirs.user_state_dir('napari-naclip', appauthor=False)),
+    )
 
 
 def folder_size(folder: Path) -> int:

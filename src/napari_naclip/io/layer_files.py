@@ -11,6 +11,7 @@ so that this module needs no napari.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,6 +85,7 @@ def write_layers(path: str, layers: list[LayerTuple]) -> list[str]:
         sidecar = target.with_name(target.name + SUFFIX)
     else:
         sidecar, target = target, target.with_name(target.name + '.tif')
+    started = time.monotonic()
     labels = np.asarray(data)
     content = _describe(target, labels, attributes)
     text = json.dumps(content, indent=2, ensure_ascii=False)
@@ -95,6 +97,9 @@ def write_layers(path: str, layers: list[LayerTuple]) -> list[str]:
             dump_png(label_file, target, labels, palette)
         else:
             dump_tiff(label_file, labels)
+    model = attributes.get('metadata', {}).get(WRITTEN_KEY)
+    if isinstance(model, ModelLabels):
+        model.saved_at = started
     return [str(target), str(sidecar)]
 
 
@@ -131,6 +136,28 @@ def _describe(
     target: Path, labels: npt.NDArray[Any], attributes: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what the file beside the labels holds."""
+    model = attributes.get('metadata', {}).get(WRITTEN_KEY)
+    edits = None
+    if isinstance(model, ModelLabels) and model.array.shape == labels.shape:
+        edits = pack_edits(labels, model.array)
+    return {
+        'format': FORMAT,
+        'labels': target.name,
+        'shape': list(labels.shape),
+        **describe_layer(attributes),
+        # Null where it is not known what the model wrote.
+        'edits': edits,
+    }
+
+
+def describe_layer(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return what a Labels layer is but for its labels, fit for JSON.
+
+    Parameters
+    ----------
+    attributes : dict
+        Of the layer, as in napari's tuples.
+    """
     colors = {
         int(value): rgb_to_hex(*(round(255 * float(c)) for c in color[:3]))
         for value, color in getattr(
@@ -155,15 +182,8 @@ def _describe(
                         'prompts': text if isinstance(text, str) else '',
                     }
                 )
-    metadata = attributes.get('metadata', {})
-    own, model = metadata.get(_METADATA_KEY), metadata.get(WRITTEN_KEY)
-    edits = None
-    if isinstance(model, ModelLabels) and model.array.shape == labels.shape:
-        edits = pack_edits(labels, model.array)
+    own = attributes.get('metadata', {}).get(_METADATA_KEY)
     return {
-        'format': FORMAT,
-        'labels': target.name,
-        'shape': list(labels.shape),
         'name': attributes.get('name'),
         'classes': classes,
         'colors': {str(value): color for value, color in colors.items()},
@@ -176,8 +196,6 @@ def _describe(
         'axis_labels': list(attributes.get('axis_labels') or ()),
         # Whatever a script may have put there, the rest is not lost for it.
         'metadata': json.loads(json.dumps(own, default=str)),
-        # Null where it is not known what the model wrote.
-        'edits': edits,
     }
 
 
@@ -213,7 +231,7 @@ def read_layers(path: str | list[str]) -> list[LayerTuple]:
     target = sidecar.with_name(Path(str(content.get('labels'))).name)
     try:
         labels = _read_labels(target, tuple(content['shape']))
-        attributes = _attributes(content)
+        attributes = layer_attributes(content)
         if content.get('edits') is not None:
             written = unpack_edits(content['edits'], labels)
             attributes.setdefault('metadata', {})[WRITTEN_KEY] = ModelLabels(
@@ -254,8 +272,8 @@ def _read_labels(path: Path, shape: tuple[int, ...]) -> npt.NDArray[Any]:
     return np.array(tifffile.imread(path)).reshape(shape)
 
 
-def _attributes(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the Labels layer."""
+def layer_attributes(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a Labels layer that ``describe_layer`` told."""
     attributes: dict[str, Any] = {
         name: content[name]
         for name in ('name', 'units', 'axis_labels')

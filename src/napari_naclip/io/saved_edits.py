@@ -17,18 +17,18 @@ from napari_naclip.engine.errors import InputError, OutOfMemoryError
 from napari_naclip.io.edit_store import (
     FORMAT,
     HEAD_NAME,
-    LOCK_NAME,
     TILE,
+    hold,
     read_part,
     unpack_tile,
 )
 from napari_naclip.io.folders import folder_size
-from napari_naclip.io.locks import HeldFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import filelock
     import numpy.typing as npt
 
     Index = tuple[slice, ...]
@@ -81,7 +81,7 @@ class SavedEdits:
 
     folder: Path
     head: dict[str, Any]
-    _held: HeldFile
+    _held: filelock.BaseFileLock
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -139,13 +139,13 @@ class SavedEdits:
 
     def close(self) -> None:
         """Leave them for another time."""
-        self._held.close()
+        self._held.release()
 
     def discard(self) -> None:
         """Remove them."""
         with contextlib.suppress(OSError):
             (self.folder / HEAD_NAME).unlink(missing_ok=True)
-        self._held.close()
+        self._held.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -177,13 +177,13 @@ def _iter_saved(root: Path) -> Iterator[SavedEdits]:
         return
     for folder in folders:
         try:
-            held = HeldFile(folder / LOCK_NAME)
-        except OSError:
+            held = hold(folder)
+        except (OSError, TimeoutError):
             # Its process lives, or another one is offering it.
             continue
         head = _read_head(folder)
         if head is None:
-            held.close()
+            held.release()
             _remove_broken(folder)
         else:
             yield SavedEdits(folder, head, held)

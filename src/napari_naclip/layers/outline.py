@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
@@ -43,6 +43,7 @@ class Outline:
     def __init__(self, name: str) -> None:
         self._name = name
         self._layer: Labels | None = None
+        self._placed: dict[str, Any] = {}
 
     def show(
         self,
@@ -127,10 +128,17 @@ class Outline:
             viewer.layers.selection.active = active
         else:
             layer.data = data
+            # napari finds the contours anew each time that one is set.
             for key in ('scale', 'translate', 'rotate', 'shear', 'affine'):
-                setattr(layer, key, transform[key])
-            layer.visible = True
-        layer.contour = width
+                if key not in self._placed or not np.array_equal(
+                    self._placed[key], transform[key]
+                ):
+                    setattr(layer, key, transform[key])
+            if not layer.visible:
+                layer.visible = True
+        self._placed = transform
+        if layer.contour != width:
+            layer.contour = width
 
     def was_removed(self, viewer: ViewerModel) -> bool:
         """Return whether the person removed the layer."""

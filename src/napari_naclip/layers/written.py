@@ -28,6 +28,14 @@ def share_written(result: Result) -> None:
     }
 
 
+def saved_at(result: Result) -> float:
+    """Return when a layer was saved with its edits; see ``ModelLabels``."""
+    kept = result.labels.metadata.get(WRITTEN_KEY)
+    if isinstance(kept, ModelLabels) and kept.array is result.written:
+        return kept.saved_at
+    return float('-inf')
+
+
 def take_written(layer: Labels) -> npt.NDArray[Any] | None:
     """Return what the model wrote into a layer; None if it is not known."""
     kept = layer.metadata.get(WRITTEN_KEY)

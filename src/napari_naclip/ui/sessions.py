@@ -11,6 +11,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from napari_naclip.ui.correct.autosave import AutoSaver
 from napari_naclip.ui.kept_live import LiveBook
 from napari_naclip.ui.results import ResultBook
 
@@ -30,6 +31,8 @@ class Session:
     results : ResultBook
     lives : LiveBook
         Planes that can answer without a new run.
+    saver : AutoSaver
+        Saves edits, also while the dock is closed.
     classes : ListState or None
         None until a panel was closed.
     choices : dict
@@ -40,6 +43,7 @@ class Session:
 
     results: ResultBook
     lives: LiveBook
+    saver: AutoSaver
     classes: ListState | None = None
     choices: dict[str, dict[str, Any]] = field(default_factory=dict)
     is_pinned: bool = False
@@ -75,7 +79,9 @@ class Sessions:
         """
         viewer = getattr(viewer, '__wrapped__', viewer)
         if viewer not in self._sessions:
-            self._sessions[viewer] = Session(ResultBook(), LiveBook(viewer))
+            self._sessions[viewer] = Session(
+                ResultBook(), LiveBook(viewer), AutoSaver(viewer)
+            )
         return self._sessions[viewer]
 
 

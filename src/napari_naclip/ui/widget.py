@@ -15,6 +15,7 @@ from napari_naclip.ui.class_table.panel import ClassPanel
 from napari_naclip.ui.correct.correct_panel import CorrectPanel
 from napari_naclip.ui.correct.corrections import Corrections
 from napari_naclip.ui.correct.finish_panel import FinishPanel
+from napari_naclip.ui.correct.restore import RestoreOffer
 from napari_naclip.ui.correct.why_panel import WhyPanel
 from napari_naclip.ui.director import RunDirector
 from napari_naclip.ui.image_panel import ImagePanel
@@ -83,6 +84,7 @@ class SegmentationWidget(QWidget):
         self.finish = FinishPanel()
         self.kept = KeptPanel()
         self.offer = WeightsOffer()
+        self.restore_offer = RestoreOffer()
         self.panel = RunPanel()
         results = self._session.results
         self._runs = RunDirector(napari_viewer, results, self.panel, self)
@@ -139,10 +141,12 @@ class SegmentationWidget(QWidget):
                 self.finish,
                 self.kept,
                 self.offer,
+                self.restore_offer,
                 self.panel.more,
             )
         )
         self._page.follow(self.offer)
+        self._page.follow(self.restore_offer)
         self._page.follow(self.panel.details.text)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject
 from napari_naclip.ui.correct.edits import EditsFollower
 from napari_naclip.ui.correct.finisher import Finisher
 from napari_naclip.ui.correct.guide import Guide
+from napari_naclip.ui.correct.restore import EditRestorer
 from napari_naclip.ui.correct.why import Why
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Corrections(QObject):
     guide : Guide
     finisher : Finisher
     edits : EditsFollower
+    restorer : EditRestorer
     """
 
     def __init__(
@@ -80,6 +82,11 @@ class Corrections(QObject):
             run_panel=widget.panel,
             parent=self,
         )
+        self.restorer = EditRestorer(
+            viewer, widget.restore_offer, widget.panel, self
+        )
+        self._saver = session.saver
+        self._edits_panel = widget.correct.edits
 
     def open(self, sync: ListSync) -> None:
         """Begin to listen to the viewer.
@@ -92,6 +99,10 @@ class Corrections(QObject):
         self.why.open()
         self.finisher.open(sync)
         self.edits.open(sync)
+        sync.followed.connect(self._saver.follow)
+        self._saver.follow(sync.result)
+        self._saver.told.connect(self._edits_panel.show_saved)
+        self.restorer.open()
 
     def look(self) -> None:
         """Look soon whether something else is to be shown."""
@@ -105,3 +116,5 @@ class Corrections(QObject):
         self.guide.close()
         self.finisher.close()
         self.edits.close()
+        self.restorer.close()
+        self._saver.told.disconnect(self._edits_panel.show_saved)

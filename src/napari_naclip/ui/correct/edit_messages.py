@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 WRITE_TIP: Final = (
@@ -45,3 +46,40 @@ def describe_forgotten(pixels: int) -> str:
         return 'No edit was there to forget.'
     number = f'{pixels:,}'.replace(',', ' ')
     return f'Edits forgotten: {number} px. Revert brings them back.'
+
+
+NOT_SAVED: Final = 'Edits are not saved by themselves. {}'
+RESTORING: Final = 'Restoring edits…'
+RESTORED: Final = 'Edits restored.'
+
+
+def describe_saved() -> str:
+    """Return when edits were saved: now."""
+    return f'Edits saved by themselves at {time.strftime("%H:%M:%S")}.'
+
+
+def describe_offer(name: str, saved: float, *, is_open: bool) -> str:
+    """Return what is offered after a crash.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    saved : float
+        Seconds since 1970.
+    is_open : bool
+        Whether its image is open.
+    """
+    then = time.localtime(saved)
+    is_today = then[:3] == time.localtime()[:3]
+    at = time.strftime('%H:%M' if is_today else '%Y-%m-%d %H:%M', then)
+    text = (
+        f'The last session ended without closing. Restore the edits of '
+        f'“{name}” of {at}?'
+    )
+    if is_open:
+        return text
+    return (
+        f'{text} Its image is not open: open it first, so that runs can go on '
+        'in them, or restore them by themselves.'
+    )

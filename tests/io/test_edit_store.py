@@ -1,0 +1,193 @@
+"""Edits saved by themselves: whole, small, found again, and let go."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_naclip.engine.errors import InputError, StorageError
+from napari_naclip.io import edit_store, saved_edits
+from napari_naclip.io.edit_store import EditWriter
+from napari_naclip.io.edit_thread import describe_image
+from napari_naclip.io.saved_edits import find_saved, tile_index
+
+SHAPE = (2, 20, 13)
+SIDE = 8
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saved_edits, 'TILE', SIDE)
+
+
+def keys_of(shape=SHAPE) -> list[str]:
+    planes, rows, columns = shape
+    return [
+        f'{plane},{row},{column}'
+        for plane in range(planes)
+        for row in range(-(-rows // SIDE))
+        for column in range(-(-columns // SIDE))
+    ]
+
+
+def tiles_of(labels, written, keys=None):
+    return {
+        key: (labels[index].copy(), written[index].copy())
+        for key in (keys or keys_of())
+        for index in [tile_index(key, SHAPE)]
+    }
+
+
+def leave(writer: EditWriter) -> None:
+    """End as by a crash."""
+    writer._held.release()
+
+
+HEAD = {'shape': list(SHAPE), 'layer': {'name': 'x'}}
+changes = st.lists(
+    st.tuples(st.sampled_from(keys_of()), st.integers(0, 3), st.booleans()),
+    max_size=5,
+)
+
+
+@given(saves=st.lists(changes, min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_what_was_saved_last_comes_back(tmp_path_factory, saves) -> None:
+    root = tmp_path_factory.mktemp('edits')
+    labels = np.zeros(SHAPE, np.uint8)
+    written = np.zeros(SHAPE, np.uint16)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saved_edits, 'TILE', SIDE)
+        # All files are worth being made smaller.
+        patch.setattr(edit_store, '_LITTLE', 0)
+        writer = EditWriter(root)
+        for save in saves:
+            changed = set()
+            for key, value, is_edit in save:
+                labels[tile_index(key, SHAPE)] = value
+                if not is_edit:
+                    written[tile_index(key, SHAPE)] = value
+                changed.add(key)
+            writer.take(tiles_of(labels, written, sorted(changed)))
+            writer.commit(HEAD)
+        assert find_saved(root) == []
+        leave(writer)
+        (saved,) = find_saved(root)
+        again = saved.load()
+        saved.close()
+    for own, model in zip(again, (labels, written), strict=True):
+        np.testing.assert_array_equal(own, model)
+    assert saved.head['layer'] == {'name': 'x'}
+
+
+def test_only_changed_tiles_are_written(tmp_path) -> None:
+    labels = np.random.default_rng(0).integers(0, 9, SHAPE, dtype=np.uint8)
+    written = np.zeros_like(labels)
+    writer = EditWriter(tmp_path)
+    writer.take(tiles_of(labels, written))
+    writer.commit(HEAD)
+    (first,) = writer.folder.glob('*.tiles')
+    labels[0, 0, 0] += 1
+    writer.take(tiles_of(labels, written))
+    writer.commit(HEAD)
+    second = max(writer.folder.glob('*.tiles'))
+    assert second != first
+    assert second.stat().st_size < first.stat().st_size / 4
+    # Nothing has changed: no file more.
+    writer.take(tiles_of(labels, written))
+    writer.commit(HEAD)
+    assert max(writer.folder.glob('*.tiles')) == second
+    writer.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk_keeps_the_last_save_and_tries_again(
+    tmp_path, monkeypatch
+) -> None:
+    labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    writer = EditWriter(tmp_path)
+    writer.take(tiles_of(labels, written))
+    writer.commit(HEAD)
+    before = labels.copy()
+    labels[1] = 5
+    writer.take(tiles_of(labels, written))
+    with monkeypatch.context() as patch:
+
+        def full(_number: int) -> None:
+            raise OSError(28, 'No space left on device')
+
+        patch.setattr(os, 'fsync', full)
+        with pytest.raises(StorageError, match='no room on the disk'):
+            writer.commit(HEAD)
+    leave(writer)
+    (saved,) = find_saved(tmp_path)
+    np.testing.assert_array_equal(saved.load()[0], before)
+    saved.close()
+    writer.commit(HEAD)
+    (saved,) = find_saved(tmp_path)
+    np.testing.assert_array_equal(saved.load()[0], labels)
+    saved.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_damage_is_told(tmp_path) -> None:
+    labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    writer = EditWriter(tmp_path)
+    writer.take(tiles_of(labels, written))
+    writer.commit(HEAD)
+    leave(writer)
+    (path,) = writer.folder.glob('*.tiles')
+    content = bytearray(path.read_bytes())
+    content[9] ^= 255
+    path.write_bytes(content)
+    (saved,) = find_saved(tmp_path)
+    with pytest.raises(InputError, match='damaged'):
+        saved.load()
+    saved.close()
+    # A path in the place of a name reaches no other folder.
+    head = json.loads((writer.folder / 'edits.json').read_text())
+    for place in head['tiles'].values():
+        place[0] = f'../{path.name}'
+    (writer.folder / 'edits.json').write_text(json.dumps(head))
+    (tmp_path / path.name).write_bytes(content)
+    (saved,) = find_saved(tmp_path)
+    with pytest.raises(InputError, match='damaged'):
+        saved.load()
+    saved.close()
+
+
+def test_old_and_many_edits_go(tmp_path, monkeypatch) -> None:
+    labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    now = time.time()
+    for age in (0, 10, 31 * 86_400):
+        writer = EditWriter(tmp_path)
+        writer.take(tiles_of(labels, written))
+        writer.commit({**HEAD, 'saved': now - age})
+        leave(writer)
+    found = find_saved(tmp_path)
+    assert [round(now - each.head['saved']) for each in found] == [0, 10]
+    assert len(list(tmp_path.iterdir())) == 2
+    for each in found:
+        each.close()
+    monkeypatch.setattr(saved_edits, '_MAX_BYTES', 1)
+    (newest,) = find_saved(tmp_path)
+    assert round(now - newest.head['saved']) == 0
+    newest.close()
+
+
+def test_image_is_known_by_pixels() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    other = image.copy()
+    other[20, 30] ^= 1
+    assert describe_image(image) == describe_image(image.copy())
+    assert describe_image(image) != describe_image(other)
+    assert describe_image(image[:, :50]) != describe_image(image)
+    assert describe_image(None) is None
+    assert describe_image(image[:1, :1])['shape'] == [1, 1, 3]

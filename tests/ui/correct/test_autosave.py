@@ -1,0 +1,280 @@
+"""Edits outlive a crash: saved while painting, offered, and restored."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.io.folders import edits_folder
+from napari_naclip.io.saved_edits import find_saved
+from napari_naclip.layers.labels import add_result, write_region
+from napari_naclip.layers.read import take_snapshots
+from napari_naclip.layers.sync import store_list
+from napari_naclip.ui.correct import edit_messages as messages
+from napari_naclip.ui.correct.autosave import AutoSaver
+
+TIMEOUT = 60_000
+
+#: Paints without an end, and says after each stroke how many there are.
+PAINTER = """
+import sys
+import time
+import numpy as np
+from qtpy.QtWidgets import QApplication
+app = QApplication([])
+from napari.components import ViewerModel
+from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.layers.labels import add_result, write_region
+from napari_naclip.layers.read import take_snapshots
+from napari_naclip.ui.correct.autosave import AutoSaver
+viewer = ViewerModel()
+image = viewer.add_image(np.zeros((700, 600)), name='photo')
+(snapshot,) = take_snapshots(image, viewer, Settings(detail=None))
+classes = ClassList.from_text('one; two; three')
+result = add_result(viewer, image, snapshot, classes)
+write_region(result, snapshot, np.ones((700, 600), np.uint8))
+saver = AutoSaver(viewer, interval=0.2)
+saver.follow(result)
+result.labels.brush_size = 5
+for number in range(100_000):
+    row, column = (37 * number) % 700, (91 * number) % 600
+    result.labels.paint((row, column), 2 + number % 2)
+    print(number + 1, flush=True)
+    until = time.monotonic() + 0.01
+    while time.monotonic() < until:
+        app.processEvents()
+"""
+
+
+def strokes(number: int) -> np.ndarray:
+    """Return what the painter has after so many strokes."""
+    viewer = ViewerModel()
+    layer = viewer.add_labels(np.ones((700, 600), np.uint8))
+    layer.brush_size = 5
+    for each in range(number):
+        row, column = (37 * each) % 700, (91 * each) % 600
+        layer.paint((row, column), 2 + each % 2)
+    return np.asarray(layer.data)
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='has no SIGKILL')
+def test_killed_while_painting() -> None:
+    process = subprocess.Popen(
+        [sys.executable, '-c', PAINTER],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, 'QT_QPA_PLATFORM': 'offscreen'},
+    )
+    root = edits_folder()
+    at_save, last, seen = [0], 0, None
+    try:
+        for line in process.stdout:
+            last = int(line)
+            heads = list(root.glob('*/edits.json'))
+            stamp = heads[0].stat().st_mtime_ns if heads else None
+            if stamp != seen:
+                seen = stamp
+                at_save.append(last)
+            # Some saves, and some strokes after the last one.
+            if len(at_save) > 4 and last > at_save[-1] + 3:
+                break
+        assert find_saved(root) == []
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    for line in process.stdout:
+        last = int(line)
+    process.stdout.close()
+    (saved,) = find_saved(root)
+    labels, written = saved.load()
+    saved.discard()
+    assert (written == 1).all()
+    # It is what was there at a moment, at most one save ago: tiles are
+    # copied in turns, with strokes between them.
+    before, after = strokes(at_save[-3]), strokes(last)
+    is_kept = (labels == after) | (labels == before)
+    assert is_kept.all()
+    painted = before != 1
+    assert (labels[painted] != 1).all()
+    assert painted.any()
+
+
+def test_offered_and_restored_by_a_click(
+    make_napari_viewer, open_widget, picture, run, press, qtbot
+) -> None:
+    left = leave_edits(picture, qtbot)
+    viewer = make_napari_viewer()
+    viewer.add_image(picture, name='photo')
+    widget = open_widget(viewer)
+    offer = widget.restore_offer
+    assert offer.isVisibleTo(widget)
+    assert 'photo labels' in offer.note.text()
+    assert 'not open' not in offer.note.text()
+    before = set(viewer.layers)
+    press(offer.restore)
+    qtbot.waitUntil(lambda: len(viewer.layers) > len(before), timeout=TIMEOUT)
+    (layer,) = set(viewer.layers) - before
+    np.testing.assert_array_equal(layer.data, left)
+    assert not offer.isVisibleTo(widget)
+    assert widget.panel.status.text() == messages.RESTORED
+    # Its edits are edits, and the rest is the model's.
+    pixels = int((left != 1).sum())
+    qtbot.waitUntil(
+        lambda: widget.correct.edits.count.text() == f'{pixels} px edited',
+        timeout=TIMEOUT,
+    )
+    # Not needed any more when the program ends, but until then.
+    assert list(edits_folder().glob('*/edits.json'))
+
+
+def test_offer_says_that_the_image_is_not_open(
+    make_napari_viewer, open_widget, picture, press, qtbot
+) -> None:
+    leave_edits(picture, qtbot)
+    viewer = make_napari_viewer()
+    widget = open_widget(viewer)
+    assert 'not open' in widget.restore_offer.note.text()
+    viewer.add_image(picture)
+    assert 'not open' not in widget.restore_offer.note.text()
+    press(widget.restore_offer.discard)
+    assert not widget.restore_offer.isVisibleTo(widget)
+    assert not list(edits_folder().iterdir())
+
+
+def make(image: np.ndarray):
+    """Return a viewer and a result that the model filled with 1."""
+    viewer = ViewerModel()
+    layer = viewer.add_image(image, name='photo')
+    (snapshot,) = take_snapshots(layer, viewer, Settings())
+    classes = ClassList.from_text('one; two; three')
+    result = add_result(viewer, layer, snapshot, classes)
+    store_list(result.labels, classes_state())
+    write_region(result, snapshot, np.ones(snapshot.size, np.uint8))
+    return viewer, result
+
+
+def classes_state() -> dict:
+    """Return a list of classes as layers keep it."""
+    from napari_naclip.engine.class_state import ListState
+
+    return ListState.from_text('one; two; three').to_dict()
+
+
+def leave_edits(image: np.ndarray, qtbot) -> np.ndarray:
+    """Paint, and end as by a crash; return the labels."""
+    viewer, result = make(image)
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.follow(result)
+    result.labels.paint((5, 6), 2)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        pass
+    (job,) = saver._jobs
+    job._writer._held.release()
+    saver._timer.stop()
+    return np.array(result.labels.data)
+
+
+def test_nothing_is_saved_without_edits(picture, qtbot) -> None:
+    viewer, result = make(picture)
+    saver = AutoSaver(viewer, interval=0.02)
+    saver.follow(result)
+    qtbot.wait(300)
+    assert not list(edits_folder().iterdir())
+    result.labels.paint((5, 6), 2)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT) as told:
+        pass
+    assert told.args[0].startswith('Edits saved by themselves')
+    viewer.layers.remove(result.labels)
+    qtbot.waitUntil(lambda: not list(edits_folder().iterdir()))
+
+
+def test_saved_layer_needs_no_other(picture, qtbot, tmp_path) -> None:
+    import npe2
+
+    npe2.PluginManager.instance().discover()
+    viewer, result = make(picture)
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.follow(result)
+    result.labels.paint((5, 6), 2)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        pass
+    result.labels.save(str(tmp_path / 'a.naclip'))
+    qtbot.waitUntil(lambda: not list(edits_folder().iterdir()))
+    qtbot.wait(200)
+    assert not list(edits_folder().iterdir())
+    result.labels.paint((9, 9), 3)
+    qtbot.waitUntil(
+        lambda: bool(list(edits_folder().glob('*/edits.json'))),
+        timeout=TIMEOUT,
+    )
+
+
+def test_one_message_where_nothing_can_be_saved(
+    picture, qtbot, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / 'file').write_text('')
+    monkeypatch.setenv('NAPARI_NACLIP_STATE', str(tmp_path / 'file'))
+    viewer, result = make(picture)
+    said: list[str] = []
+    saver = AutoSaver(viewer, interval=0.02)
+    saver.told.connect(said.append)
+    saver.follow(result)
+    result.labels.paint((5, 6), 2)
+    qtbot.waitUntil(lambda: bool(said), timeout=TIMEOUT)
+    qtbot.wait(200)
+    assert len(said) == 1
+    assert 'not saved by themselves' in said[0]
+    # Nothing is lost: as soon as there is a place all of it is saved.
+    monkeypatch.setenv('NAPARI_NACLIP_STATE', str(tmp_path / 'state'))
+    qtbot.waitUntil(
+        lambda: bool(list(edits_folder().glob('*/edits.json'))),
+        timeout=TIMEOUT,
+    )
+
+
+def test_undo_on_another_plane_is_saved(qtbot) -> None:
+    viewer, result = make(np.zeros((3, 30, 40)))
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.follow(result)
+    viewer.dims.set_point(0, 0)
+    result.labels.paint((0, 5, 6), 2)
+    result.labels.paint((0, 15, 16), 2)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        pass
+    viewer.dims.set_point(0, 2)
+    qtbot.wait(300)
+    result.labels.undo()
+    started = time.time()
+    path = next(edits_folder().glob('*/edits.json'))
+    qtbot.waitUntil(lambda: path.stat().st_mtime > started, timeout=TIMEOUT)
+    (job,) = saver._jobs
+    qtbot.waitUntil(lambda: not job.is_busy and job.marks.is_empty)
+    saver._timer.stop()
+    job._writer._held.release()
+    (saved,) = find_saved(edits_folder())
+    np.testing.assert_array_equal(saved.load()[0], result.labels.data)
+    saved.close()
+
+
+def test_clean_exit_leaves_nothing() -> None:
+    code = PAINTER.replace('range(100_000)', 'range(60)') + (
+        '\nfrom napari_naclip.io.folders import edits_folder\n'
+        'assert list(edits_folder().glob("*/edits.json"))\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, 'QT_QPA_PLATFORM': 'offscreen'},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not list(edits_folder().iterdir())
