@@ -25,10 +25,20 @@ from qtpy.QtWidgets import (
 
 import looks
 from napari_naclip.engine.errors import WeightsMissingError
+from napari_naclip.ui.correct import edit_messages
 from napari_naclip.ui.estimate import RunProgress
 
 #: What the widget may show besides what it starts with.
-STATES = ('rest', 'running', 'failed', 'offer', 'done', 'why', 'finish')
+STATES = (
+    'rest',
+    'running',
+    'failed',
+    'offer',
+    'done',
+    'why',
+    'finish',
+    'edits',
+)
 
 
 def put_into(widget, state: str) -> None:
@@ -55,6 +65,13 @@ def put_into(widget, state: str) -> None:
             WeightsMissingError(
                 'missing', model='ViT-L-14', size=1_710 * 10**6
             )
+        )
+    elif state == 'edits':
+        widget.correct.more.setChecked(True)
+        widget.correct.edits.show_count(12_345_678, is_done=False)
+        widget.correct.edits.show_saved(edit_messages.describe_saved())
+        widget.restore_offer.show_text(
+            edit_messages.describe_offer('a long name', 0, is_open=False)
         )
     elif state == 'done':
         names = ', '.join(f'class number {n} 10%' for n in range(12))

@@ -161,6 +161,8 @@ class SegmentationWidget(QWidget):
         for before, after in itertools.pairwise(
             (
                 self.offer.demo,
+                self.restore_offer.restore,
+                self.restore_offer.discard,
                 details.toggle,
                 details.copy,
                 details.text,
