@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,12 @@ def test_class_cannot_be_ignored() -> None:
         ValueRule.of_classes(PLAIN, {2})
 
 
+@pytest.mark.parametrize('value', [-1, 65536, 10**12])
+def test_only_label_values_can_be_ignored(value: int) -> None:
+    with pytest.raises(InputError, match=f'value {value} cannot be ignored'):
+        ValueRule.of_classes(PLAIN, {value})
+
+
 @given(st.lists(st.integers(0, 65535), min_size=1, max_size=30), st.data())
 def test_rule_does_what_a_dictionary_does(
     values: list[int], data: st.DataObject
@@ -81,6 +89,41 @@ def test_values_are_read_as_stored(
     else:
         Image.fromarray(array).save(tmp_path / name)
     np.testing.assert_array_equal(read_labels(tmp_path / name), array)
+
+
+def write_png(path: Path, rows: npt.NDArray[np.uint8], depth: int) -> None:
+    """Write greys of fewer than 8 bits, which Pillow does not."""
+    bits = np.unpackbits(rows[..., None], axis=2)[..., -depth:]
+    lines = np.packbits(bits.reshape(len(rows), -1), axis=1)
+    data = b''.join(b'\0' + line.tobytes() for line in lines)
+    head = struct.pack('>IIBBBBB', rows.shape[1], len(rows), depth, *[0] * 4)
+    content = b'\x89PNG\r\n\x1a\n'
+    for name, body in (
+        (b'IHDR', head),
+        (b'IDAT', zlib.compress(data)),
+        (b'IEND', b''),
+    ):
+        content += struct.pack('>I', len(body)) + name + body
+        content += struct.pack('>I', zlib.crc32(name + body))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize('depth', [1, 2, 4, 8])
+def test_grey_values_of_few_bits_are_not_stretched(
+    depth: int, tmp_path: Path
+) -> None:
+    rows = (np.arange(15).reshape(3, 5) % 2**depth).astype(np.uint8)
+    write_png(tmp_path / 'a.png', rows, depth)
+    np.testing.assert_array_equal(read_labels(tmp_path / 'a.png'), rows)
+
+
+def test_too_many_pixels_are_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_png(tmp_path / 'a.png', np.zeros((3, 5), np.uint8), 8)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 4)
+    with pytest.raises(InputError, match='more pixels'):
+        read_labels(tmp_path / 'a.png')
 
 
 def write(folder: Path, *names: str) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_naclip.engine.classes import MAX_VALUE
 from napari_naclip.engine.errors import InputError
 from napari_naclip.io.images import (
     TIFF_SUFFIXES,
@@ -37,10 +39,24 @@ class ValueRule:
         Row of the class list, from 0, of each value.
     ignored : frozenset of int
         Values of pixels that do not count.
+
+    Raises
+    ------
+    InputError
+        If an ignored value is none that a label can have.
     """
 
     rows: Mapping[int, int]
     ignored: frozenset[int]
+
+    def __post_init__(self) -> None:
+        # A negative place of the table would be that of unknown values.
+        for value in sorted(self.ignored):
+            if not 0 <= value <= MAX_VALUE:
+                raise InputError(
+                    f'The value {value} cannot be ignored: label values go '
+                    f'from 0 to {MAX_VALUE}. Choose another with --ignore.'
+                )
 
     @classmethod
     def in_order(
@@ -183,11 +199,31 @@ def _read_picture(path: Path) -> npt.NDArray[Any]:
 
     # Not imageio, which gives the colors of a palette instead.
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture)
+        with warnings.catch_warnings():
+            # A person who names a large picture wants it.
+            warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                array = np.asarray(picture)
+        return array // _png_stretch(path) if array.ndim == 2 else array
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f'{path} has more pixels than its reader accepts. Save it as '
+            'TIFF, or crop it.'
+        ) from error
     except Exception as error:
         # Decoders raise anything.
         raise InputError(
             f'{path} cannot be read: it is cut, damaged or no image. Unpack '
             'or copy it again.'
         ) from error
+
+
+def _png_stretch(path: Path) -> int:
+    """Return what the reader multiplies the grey values of a PNG by."""
+    with path.open('rb') as file:
+        head = file.read(26)
+    if not head.startswith(b'\x89PNG\r\n\x1a\n'):
+        return 1
+    # Greys of 2 and 4 bits become 0 to 255; those of 1 bit become bool.
+    depth, color_type = head[24:26]
+    return 255 // (2**depth - 1) if color_type == 0 and depth in (2, 4) else 1
