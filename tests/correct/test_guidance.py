@@ -100,6 +100,16 @@ def test_regions_between_grid_pixels_can_be_edited(draft, monkeypatch) -> None:
     assert guidance.is_open()[index]
     guidance.accept(index)
     assert not guidance.is_open()[index]
+    # Nor is the answer forgotten when regions are made anew.
+    labels[60:, 60:] = 3
+    others = draft.regions(labels)
+    guidance.remake(others)
+    now = int(others.ids[4, 4])
+    assert guidance.is_looked_at().nonzero()[0].tolist() == [now]
+    assert guidance.index_of(guidance.steps[-1]) == now
+    labels[4, 4] = 1
+    guidance.remake(draft.regions(labels))
+    assert not guidance.is_looked_at().any()
 
 
 def test_guidance_finds_wrong_pixels_sooner_than_area(draft, regions) -> None:

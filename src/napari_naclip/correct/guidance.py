@@ -45,6 +45,10 @@ class Step:
         How often regions had been made anew.
     cover : (n,) intp array
         Its places in the flat grid.
+    pixel : (int, int) or None
+        Row and column of one of its pixels, where there is no such place.
+    area : int
+        How many pixels it has.
     """
 
     index: int
@@ -52,6 +56,8 @@ class Step:
     value: int
     round: int
     cover: npt.NDArray[np.intp] = field(repr=False)
+    pixel: tuple[int, int] | None
+    area: int
 
     @property
     def is_change(self) -> bool:
@@ -164,7 +170,8 @@ class Guidance:
 
         The probability that the label is wrong times the region's share, of
         the pixels that still have its label and of the picture (a weighted
-        geometric mean), as far as not edited; 0 for regions that are not open, and only for these.
+        geometric mean), as far as not edited; 0 for regions that are not
+        open, and only for these.
         """
         shares = self._regions.areas / (
             self._label_areas**_LABEL_WEIGHT
@@ -218,12 +225,15 @@ class Guidance:
         value : int
             Label value.
         """
+        cover = np.flatnonzero(self._regions.grid_ids.ravel() == index)
         step = Step(
             index=index,
             label=int(self._regions.labels[index]),
             value=value,
             round=self._round,
-            cover=np.flatnonzero(self._regions.grid_ids.ravel() == index),
+            cover=cover,
+            pixel=None if len(cover) else self._pixel(index),
+            area=int(self._regions.areas[index]),
         )
         self._steps.append(step)
         self._covers[step.cover] += 1
@@ -247,10 +257,18 @@ class Guidance:
         """
         if step.round == self._round:
             return step.index
+        if step.pixel is not None:
+            return int(self._regions.ids[step.pixel])
         counts = np.bincount(
             self._regions.grid_ids.ravel()[step.cover], minlength=1
         )
         return int(counts.argmax())
+
+    def _pixel(self, index: int) -> tuple[int, int]:
+        """Return row and column of a region's first pixel."""
+        rows, columns = self._regions.box(index).slices
+        row, column = np.argwhere(self._regions.mask(index))[0].tolist()
+        return rows.start + row, columns.start + column
 
     def _update(self) -> None:
         """Find out what is looked at, and what is known by it."""
@@ -259,6 +277,12 @@ class Guidance:
             minlength=len(self._regions),
         )
         seen = (covered > 0) & (covered >= _MOST_OF_IT * self._counts)
+        for step in self._steps:
+            # The grid does not tell of regions between its pixels.
+            if step.round < self._round and step.pixel is not None:
+                index = self.index_of(step)
+                area = int(self._regions.areas[index])
+                seen[index] |= step.area >= _MOST_OF_IT * area
         # What was looked at before labels changed is right by now.
         answers = np.where(seen, 0.0, np.nan)
         labels = self._regions.labels.copy()
