@@ -1,4 +1,4 @@
-"""Templates on the command line."""
+"""Templates, contrast words and hints on the command line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from napari_naclip.engine.contrast import CONTRAST_WORDS
 from napari_naclip.io.template_sets import load_template_set
 
 DEMO = ('--classes', 'sand; water', '--model', 'demo', '-o', 'out.tif')
@@ -33,3 +34,23 @@ def test_wrong_templates_cost_no_model(run, photo, no_model, names) -> None:
     error = run('segment', photo, *DEMO, '--templates', 'no').error
     assert error.startswith("'no' is neither a template set nor a file.")
     assert names() == before
+
+
+def test_a_class_that_is_alone_is_compared(run, photo) -> None:
+    alone = ('--classes', 'sand', '--model', 'demo', '--overwrite')
+    done = run('segment', photo, *alone, '-o', 'out.tif')
+    assert done.status == 0
+    assert done.err.startswith("note: 'sand' is the only class and is ")
+    rows = json.loads(Path('out.json').read_bytes())['recipe']['classes']
+    assert rows[0]['prompts'] == list(CONTRAST_WORDS)
+    done = run('segment', photo, *alone, '--no-contrast', '-o', 'out.tif')
+    assert 'so that it covers everything' in done.err
+    rows = json.loads(Path('out.json').read_bytes())['recipe']['classes']
+    assert [row['name'] for row in rows] == ['sand']
+
+
+def test_a_word_that_is_not_english_is_told(run, photo) -> None:
+    words = ('--classes', 'sand; Wasser', '--model', 'demo', '-o', 'out.tif')
+    done = run('segment', photo, *words)
+    assert done.status == 0
+    assert "note: 'Wasser' does not look English" in done.err

@@ -16,6 +16,7 @@ from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.types import threshold_from_margin
 from napari_naclip.io.presets import list_presets, load_preset
+from napari_naclip.io.template_sets import load_template_set
 
 ROOT = Path(__file__).parents[2]
 KEYS = [preset.key for preset in list_presets()]
@@ -56,7 +57,7 @@ def test_the_lists_of_the_paper_have_its_numbers(key: str) -> None:
     preset = load_preset(key)
     count, prompts, has_background = PAPER[key]
     classes = preset.class_list()
-    assert preset.group == 'paper'
+    assert (preset.group, preset.template_set) == ('paper', 'imagenet')
     assert len(classes.rows) == count
     assert len(classes.queries) == prompts
     assert (classes.background is not None) == has_background
@@ -92,7 +93,7 @@ def test_the_list_of_the_benchmark_is_that_of_the_preset() -> None:
 
 def test_our_lists_have_synonyms_and_something_to_contrast_with() -> None:
     ours = [preset for preset in list_presets() if preset.group == 'domain']
-    assert len(ours) == 4
+    assert len(ours) == 7
     for preset in ours:
         classes = preset.class_list()
         assert classes.background is not None
@@ -101,6 +102,7 @@ def test_our_lists_have_synonyms_and_something_to_contrast_with() -> None:
         folded = [prompt.casefold() for prompt in classes.queries]
         assert len(set(folded)) == len(folded)
         assert not preset.settings
+        assert load_template_set(preset.template_set)
 
 
 def test_the_wheel_takes_the_files() -> None:

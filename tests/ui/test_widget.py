@@ -129,6 +129,7 @@ def test_single_class_is_told(
     viewer = make_napari_viewer()
     viewer.add_image(picture)
     widget = open_widget(viewer, 'sand')
+    widget.classes.controls.contrast.setChecked(False)
     run(widget)
     assert 'covers everything' in widget.panel.notices.text()
     assert (viewer.layers[-1].data == 1).all()

@@ -149,6 +149,13 @@ def _add_classes(group: argparse._ArgumentGroup) -> None:
         help='prompts of a background row (label 0), separated by ","; "" '
         'for one that only the threshold fills',
     )
+    group.add_argument(
+        '--contrast',
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help='compare a class that is alone with common surroundings, whose '
+        'pixels become background (default: yes)',
+    )
     keys = ', '.join(each.key for each in list_template_sets())
     group.add_argument(
         '--templates',

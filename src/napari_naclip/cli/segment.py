@@ -14,7 +14,13 @@ from napari_naclip.cli.console import (
     print_note,
 )
 from napari_naclip.engine.class_state import ListState
+from napari_naclip.engine.contrast import (
+    describe_contrast,
+    needs_contrast,
+    with_contrast,
+)
 from napari_naclip.engine.errors import InputError, NaclipError, StorageError
+from napari_naclip.engine.language import describe_foreign, find_foreign
 from napari_naclip.engine.registry import check_choice
 from napari_naclip.engine.types import ClassList, Settings, check_threshold
 from napari_naclip.io.atomic import check_target
@@ -59,6 +65,11 @@ def run_segment(arguments: argparse.Namespace) -> int:
     classes = _read_classes(arguments)
     settings = _make_settings(arguments)
     check_threshold(classes, settings)
+    if arguments.contrast:
+        classes = _add_contrast(classes)
+    foreign = find_foreign(classes.queries)
+    if foreign:
+        print_note(describe_foreign(foreign))
     check_choice(arguments.model, has_weights=arguments.weights is not None)
     jobs = plan_jobs(arguments.images, arguments.output)
     for job in jobs:
@@ -177,6 +188,15 @@ def _read_list(path: Path, background: str | None) -> ClassList:
         )
     given = ClassList.from_prompts([['any']], background=background)
     return replace(classes, background=given.background)
+
+
+def _add_contrast(classes: ClassList) -> ClassList:
+    """Give a class that is alone something to compare with, and say so."""
+    if not needs_contrast(classes):
+        return classes
+    classes = with_contrast(classes)
+    print_note(f'{describe_contrast(classes)} --no-contrast leaves them out.')
+    return classes
 
 
 def _read_text(path: Path) -> str:

@@ -16,6 +16,7 @@ from napari_naclip.engine.class_rows import ClassDraft, read_draft
 from napari_naclip.engine.class_state import MAX_MARGIN, ListState
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.types import Settings, margin_from_threshold
+from napari_naclip.io.template_sets import DEFAULT_KEY
 
 if TYPE_CHECKING:
     from napari_naclip.engine.classes import ClassList
@@ -42,6 +43,8 @@ class Preset:
     settings : dict
         Fields of ``Settings`` that the list was published with; the threshold
         is a probability. Empty where there are none.
+    template_set : str
+        Key of the template set that suits.
     published_miou : float or None
         The paper's mean IoU with this list, 0 to 1, with refinement.
     """
@@ -55,6 +58,7 @@ class Preset:
     group: Group
     drafts: tuple[ClassDraft, ...] = field(repr=False)
     settings: dict[str, Any] = field(default_factory=dict, repr=False)
+    template_set: str = DEFAULT_KEY
     published_miou: float | None = None
 
     def class_list(self) -> ClassList:
@@ -118,6 +122,7 @@ def _read(key: str, text: str) -> Preset:
         group=cast('Group', data['group']),
         drafts=tuple(read_draft(row) for row in data['classes']),
         settings=_read_settings(data.get('settings')),
+        template_set=data.get('templates', DEFAULT_KEY),
         published_miou=_read_miou(data.get('settings')),
     )
 

@@ -82,6 +82,8 @@ class Options(QWidget):
         field = QHBoxLayout()
         field.addWidget(self.templates)
         add_row(form, 'Templates', self.templates.combo, field)
+        # Where that does not fit beside the label, it goes below.
+        self.templates.combo.setMinimumContentsLength(9)
         self.refinement = add_combo(
             form,
             'Refinement',

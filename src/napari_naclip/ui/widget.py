@@ -31,6 +31,7 @@ from napari_naclip.ui.request import RequestMaker
 from napari_naclip.ui.run_list import RunList
 from napari_naclip.ui.run_panel import RunPanel
 from napari_naclip.ui.sessions import SESSIONS
+from napari_naclip.ui.words.notes import WordNotes
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -55,7 +56,7 @@ class SegmentationWidget(QWidget):
 
     Attributes
     ----------
-    image, classes, model, options, why, correct, finish : QWidget
+    image, classes, words, model, options, why, correct, finish : QWidget
     kept, offer, panel : QWidget
         The parts, from top to bottom.
 
@@ -79,6 +80,7 @@ class SegmentationWidget(QWidget):
         self.classes = ClassPanel()
         self.model = ModelPanel(preferences=preferences)
         self.options = Options()
+        self.words = WordNotes(self.classes, self.options.templates, self)
         self.why = WhyPanel()
         self.correct = CorrectPanel()
         self.finish = FinishPanel()
@@ -134,6 +136,7 @@ class SegmentationWidget(QWidget):
             (
                 self.image,
                 self.classes,
+                self.words,
                 self.model,
                 self.options,
                 self.why,
@@ -220,22 +223,13 @@ class SegmentationWidget(QWidget):
         self._session.is_pinned = self.image.is_pinned
 
     @property
-    def _stateful_parts(
-        self,
-    ) -> dict[
-        str,
-        ImagePanel
-        | ModelPanel
-        | Options
-        | WhyPanel
-        | CorrectPanel
-        | FinishPanel
-        | KeptPanel,
-    ]:
+    def _stateful_parts(self) -> dict[str, Any]:
+        """The parts with ``state`` and ``set_state``."""
         return {
             'image': self.image,
             'model': self.model,
             'options': self.options,
+            'contrast': self.classes.controls,
             'why': self.why,
             'correct': self.correct,
             'finish': self.finish,

@@ -124,6 +124,8 @@ def test_tab_goes_through_the_panel_as_it_is_read(qtbot, panel) -> None:
         actions.importing,
         actions.exporting,
         panel.background,
+        # One class is alone.
+        panel.controls.contrast,
         panel.margin,
     ]
     panel.entry.setFocus()

@@ -49,6 +49,20 @@ def mark_teaching(row: ClassRow) -> str:
     return '+ 1 example' if count == 1 else f'+ {count} examples'
 
 
+#: Kinds of files that are written, and their endings.
+FILTERS: Final = {
+    'JSON with colors (*.json)': '.json',
+    'Table (*.csv)': '.csv',
+    'Text (*.txt)': '.txt',
+}
+CONTRAST_TIP: Final = (
+    'A class that is alone wins everywhere. With this it is compared with '
+    'common surroundings; where they win is background (label 0). For words '
+    'of your own turn the background row on and give it prompts.'
+)
+ALONE: Final = '{!r} is the only class, so that it covers everything.'
+
+
 def describe_certainty(threshold: float) -> str:
     """Return what a certainty means as a probability, 0 to 1."""
     return f'Below a probability of {threshold:.3g}: background'

@@ -7,7 +7,7 @@ engine's, what a file may be is io's.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
@@ -47,12 +47,6 @@ if TYPE_CHECKING:
     from napari_naclip.engine.classes import ClassList
     from napari_naclip.engine.taught import Example
     from napari_naclip.engine.types import Settings
-
-_FILTERS: Final = {
-    'JSON with colors (*.json)': '.json',
-    'Table (*.csv)': '.csv',
-    'Text (*.txt)': '.txt',
-}
 
 
 class ClassPanel(QWidget):
@@ -111,6 +105,7 @@ class ClassPanel(QWidget):
         self.table.refused.connect(self._say)
         self.controls.background_chosen.connect(self._on_background_chosen)
         self.controls.margin_chosen.connect(self._history.set_margin)
+        self.controls.contrast_chosen.connect(self.changed)
         self.actions_row.preset_chosen.connect(self._on_preset_chosen)
         self.actions_row.import_chosen.connect(self._on_import_chosen)
         self.actions_row.export_chosen.connect(self._on_export_chosen)
@@ -155,14 +150,14 @@ class ClassPanel(QWidget):
         InputError
             If none is on.
         """
-        classes = self._history.state.class_list()
+        classes = self.controls.classes_for(self._history.state)
         self._history.mark_used()
         return classes
 
     def threshold(self, classes: ClassList, settings: Settings) -> float:
         """Return the probability that the certainty means for the classes."""
         margin = self._history.state.margin
-        if margin == 0 or classes.background is None:
+        if margin == 0 or not self._history.state.has_background:
             return 0.0
         return threshold_from_margin(
             margin, len(classes.query_owners), settings.logit_scale
@@ -365,7 +360,7 @@ class ClassPanel(QWidget):
 
     def _on_export_chosen(self) -> None:
         chosen, kind = QFileDialog.getSaveFileName(
-            self, 'Export classes', filter=';;'.join(_FILTERS)
+            self, 'Export classes', filter=';;'.join(messages.FILTERS)
         )
         if not chosen:
             return
@@ -373,7 +368,9 @@ class ClassPanel(QWidget):
         # The dialog has asked about the name as it was typed.
         is_asked = bool(path.suffix)
         if not is_asked:
-            path = path.with_name(path.name + _FILTERS.get(kind, '.json'))
+            path = path.with_name(
+                path.name + messages.FILTERS.get(kind, '.json')
+            )
         try:
             notices = write_classes(path, self.state(), overwrite=is_asked)
         except NaclipError as error:

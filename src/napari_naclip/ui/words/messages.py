@@ -31,6 +31,12 @@ COUNT: Final = '{} templates'
 COUNT_ONE: Final = '1 template'
 NOT_KEPT: Final = 'Used now, but not kept for the next start: {}'
 
+USE_SET: Final = 'Use templates “{}”'
+USE_SET_TIP: Final = (
+    'Put the sentences of that set around the prompts; they suit the list '
+    'that you took. {}'
+)
+
 
 def describe_count(count: int) -> str:
     """Return how many templates there are."""
