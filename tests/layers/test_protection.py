@@ -84,7 +84,9 @@ class Protection(RuleBasedStateMachine):
         self.mode: WriteMode = 'unedited'
         self.running: Memory | None = None
         self.previous: Memory | None = None
-        self.live_step: Memory | None = None
+        self.live_step: Memory = {}
+        # What it wrote since it was resumed.
+        self.live_since: Memory = {}
         self.has_finished = False
         # Before the last run, while nothing else has happened since.
         self.fresh: tuple[Array, Array] | None = None
@@ -163,6 +165,7 @@ class Protection(RuleBasedStateMachine):
         seed: int,
         mode: WriteMode,
         memory: Memory,
+        since: Memory | None = None,
     ) -> None:
         rng = np.random.default_rng(seed)
         new = rng.integers(0, len(self.names) + 1, region.size)
@@ -178,7 +181,7 @@ class Protection(RuleBasedStateMachine):
         for row, column in np.ndindex(region.size):
             at = (plane, region.top + row, region.left + column)
             value = int(new[row, column])
-            self.pixels.write(at, value, mode, self.locked, memory)
+            self.pixels.write(at, value, mode, self.locked, memory, since)
         self.check_safe(before, model, mode)
 
     def check_safe(self, before: Array, model: Array, mode: str) -> None:
@@ -271,15 +274,21 @@ class Protection(RuleBasedStateMachine):
             # As after a second without a change.
             self.live.forget()
         self.live.begin(self.result, is_held=True)
-        is_new = self.live._step is None
-        step: Memory = {} if is_new else self.live_step or {}
-        if is_new:
-            self.fresh = self.pixels.copies()
+        fresh = self.fresh
+        if self.live._step is None:
+            last = self.result.previous
+            if last is not None and last.model is not None:
+                # It holds edits, and must not be lost.
+                assert self.previous is not None
+                self.live_step, self.live_since = self.previous, {}
+            else:
+                self.live_step = self.live_since = {}
+                fresh = self.pixels.copies()
+        step = self.live_step
         with self.live.writing(self.result):
-            self.write(plane, region, seed, mode, step)
-        self.live_step = step
+            self.write(plane, region, seed, mode, step, self.live_since)
         if step:
-            self.previous = step
+            self.previous, self.fresh = step, fresh
 
     @precondition(lambda self: self.running is None)
     @rule()
@@ -293,7 +302,7 @@ class Protection(RuleBasedStateMachine):
                 np.testing.assert_array_equal(self.pixels.model, self.fresh[1])
         self.check_safe(before, model, 'revert')
         self.live.forget()
-        self.previous = self.live_step = self.fresh = None
+        self.previous = self.fresh = None
 
     @precondition(lambda self: self.running is None)
     @rule(way=st.sampled_from(['file', 'image']))
@@ -316,7 +325,7 @@ class Protection(RuleBasedStateMachine):
         assert adopted is not None
         self.result = adopted
         self.live.forget()
-        self.previous = self.live_step = self.fresh = None
+        self.previous = self.fresh = None
 
     @invariant()
     def is_as_it_should_be(self) -> None:

@@ -46,13 +46,18 @@ class Pixels:
         mode: str,
         locked: set[int],
         memory: Memory,
+        since: Memory | None = None,
     ) -> None:
-        """Let the model say what a pixel is."""
+        """Let the model say what a pixel is.
+
+        What it wrote since a step was resumed is in a memory of its own.
+        """
+        since = memory if since is None else since
         now, model = int(self.data[at]), int(self.model[at])
         if (
             value == now
             or {value, now} & locked
-            or not self.may_write(at, mode, memory)
+            or not self.may_write(at, mode, since)
         ):
             return
         if at not in memory:
@@ -60,6 +65,7 @@ class Pixels:
         elif now != model:
             # An edit that was made since: that is what comes back.
             memory[at] = (now, memory[at][1])
+        since.setdefault(at, (now, model))
         self.data[at] = self.model[at] = value
 
     def put_back(self, memory: Memory, locked: set[int]) -> None:

@@ -49,6 +49,9 @@ class Checkpoint:
     model : array or None
         What the model had written where the run wrote. None: the same as
         ``before``, as long as no edit was overwritten.
+    is_new : bool array or None
+        Where it was written since the checkpoint was resumed. None: it was
+        not, ``is_touched`` tells.
     """
 
     values: tuple[int, ...]
@@ -59,6 +62,7 @@ class Checkpoint:
         default_factory=dict
     )
     model: npt.NDArray[Any] | None = field(default=None, repr=False)
+    is_new: Mask | None = field(default=None, repr=False)
 
 
 def remember(
@@ -99,6 +103,8 @@ def remember(
     if plain.any():
         put(journal.before, at, written, plain)
     journal.is_touched[at] |= changes
+    if journal.is_new is not None:
+        journal.is_new[at] |= changes
     plane = tuple(slice(None) if isinstance(i, slice) else i for i in at)
     journal.planes.setdefault(_key(plane), plane)
 
@@ -143,6 +149,28 @@ def checkpoint(result: Result) -> Checkpoint:
         is_touched=zeros(shape, np.dtype(bool)),
     )
     return result.checkpoint
+
+
+def resume_edits(result: Result) -> Checkpoint | None:
+    """Go on with what ``revert`` would bring back, if that holds edits.
+
+    They would be lost if another checkpoint took its place.
+
+    Raises
+    ------
+    StorageError
+        If there is no room for it.
+    """
+    previous = result.previous
+    if (
+        previous is None
+        or previous.model is None
+        or previous.before.shape != result.written.shape
+    ):
+        return None
+    previous.is_new = zeros(previous.before.shape, np.dtype(bool))
+    result.checkpoint = previous
+    return previous
 
 
 def end_checkpoint(result: Result) -> None:

@@ -211,7 +211,12 @@ def _write_bands(
         target = np.asarray(result.labels.data[part])
         is_new = None
         if mode == 'background' and result.checkpoint is not None:
-            is_new = result.checkpoint.is_touched[part]
+            journal = result.checkpoint
+            is_new = (
+                journal.is_touched
+                if journal.is_new is None
+                else journal.is_new
+            )[part]
         more, changes = _find_changes(
             target,
             result.written[part],

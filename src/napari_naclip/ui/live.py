@@ -106,7 +106,7 @@ class LiveUpdater(QObject):
         self._writer = AnswerWriter(
             lambda kept: session.lives.has_place(kept, viewer),
             classes.locked_values,
-            lambda: edits.mode,
+            lambda: edits.live_mode,
         )
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from napari_naclip.layers import labels as label_layers
+from napari_naclip.layers.checkpoint import resume_edits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,13 +23,15 @@ class ChangeSteps:
     """Remembers what the changes of one panel overwrite.
 
     Changes that come soon one after the other, or while a slider is held,
-    are one step.
+    are one step. So are those that follow one that went over edits: Revert
+    must be able to bring them back.
     """
 
     def __init__(self) -> None:
         self._step: Checkpoint | None = None
         self._result: Result | None = None
         self._changed_at = -_GAP
+        self._is_apart = False
 
     def begin(self, result: Result, *, is_held: bool) -> None:
         """Note that something has changed.
@@ -53,6 +56,7 @@ class ChangeSteps:
     def forget(self) -> None:
         """Begin another step with the next change."""
         self._step = self._result = None
+        self._is_apart = False
 
     def write_apart(self, result: Result, write: Callable[[], int]) -> int:
         """Write something that begins a step; return what that returns.
@@ -64,6 +68,7 @@ class ChangeSteps:
         """
         self.forget()
         self.begin(result, is_held=False)
+        self._is_apart = True
         with self.writing(result):
             return write()
 
@@ -78,7 +83,8 @@ class ChangeSteps:
         """
         if self._step is None or self._result is not result:
             self._result = result
-            self._step = label_layers.checkpoint(result)
+            step = None if self._is_apart else resume_edits(result)
+            self._step = step or label_layers.checkpoint(result)
         result.checkpoint = self._step
         try:
             yield

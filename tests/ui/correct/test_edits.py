@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_naclip.ui import steps
+from sliders import drag
+
 TIMEOUT = 60_000
 OUTLINE = 'edited pixels'
 
@@ -38,6 +41,20 @@ def count(qtbot):
         text = f'{pixels} px edited' if pixels else 'No pixel edited.'
         qtbot.waitUntil(
             lambda: widget.correct.edits.count.text() == text, timeout=TIMEOUT
+        )
+
+    return wait
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Return a function that waits until the labels have followed."""
+
+    def wait(widget) -> None:
+        live = widget._live
+        qtbot.waitUntil(
+            lambda: live._wish is None and not live._timer.isActive(),
+            timeout=TIMEOUT,
         )
 
     return wait
@@ -78,6 +95,36 @@ def test_everywhere_goes_over_edits_and_revert_brings_them(
     press(widget.options.revert)
     np.testing.assert_array_equal(labels.data, mine)
     count(widget, int(edited.sum()))
+
+
+def test_changed_settings_never_cost_edits(
+    opened, run, press, settle, qtbot, monkeypatch
+) -> None:
+    _, widget, labels = opened
+    # Each change is a step of Revert of its own.
+    monkeypatch.setattr(steps, '_GAP', 0.0)
+    slider = widget.classes.controls.slider
+    press(widget.classes.background)
+    settle(widget)
+    widget._page.ensureWidgetVisible(slider)
+    model = labels.data.copy()
+    edited = paint(labels, other_class(labels))
+    mine = labels.data.copy()
+    qtbot.keyClicks(widget.correct.edits.write_box, 'every')
+    drag(qtbot, slider, 0.9)
+    settle(widget)
+    assert (labels.data != mine).any()
+    np.testing.assert_array_equal(labels.data[edited], mine[edited])
+    drag(qtbot, slider, 0.02)
+    settle(widget)
+    run(widget)
+    settle(widget)
+    np.testing.assert_array_equal(labels.data[edited], model[edited])
+    for share in (0.9, 0.02):
+        drag(qtbot, slider, share)
+        settle(widget)
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data[edited], mine[edited])
 
 
 def test_only_background_is_filled(opened, run, qtbot) -> None:

@@ -8,8 +8,9 @@ from typing import Final
 WRITE_TIP: Final = (
     'Where a run or a changed setting may write. "Where not edited" leaves '
     'what you painted, filled or erased. "Only into background" fills pixels '
-    'without a class, those that you erased too. "Everywhere" goes over your '
-    'edits as well; Revert brings them back. Locked classes never change.'
+    'without a class, those that you erased too. "Everywhere" lets a run go '
+    'over your edits as well; Revert brings them back. A changed setting '
+    'never goes over them. Locked classes never change.'
 )
 OUTLINE_TIP: Final = (
     'Outline the pixels that you edited, in a layer of its own.'

@@ -99,9 +99,17 @@ class EditsPanel(QWidget):
 
     @property
     def mode(self) -> WriteMode:
-        """Where a run or a changed setting may write."""
+        """Where a run may write."""
         value: WriteMode = self.write_box.currentData()
         return value
+
+    @property
+    def live_mode(self) -> WriteMode:
+        """Where a changed setting may write: never over edits.
+
+        It comes without being asked for, again and again.
+        """
+        return 'unedited' if self.mode == 'everywhere' else self.mode
 
     def show_count(self, pixels: int | None, *, is_done: bool = True) -> None:
         """Show how many pixels of the plane were edited.
