@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 
 from napari_naclip.correct.objects import Splitting, measure, split
 from napari_naclip.engine.types import Region
+from napari_naclip.layers.object_layer import ObjectLayer
 from napari_naclip.layers.objects import (
     all_planes,
     go_to,
@@ -44,6 +45,14 @@ def find(labels):
     return whole, [(PLANE, measure(ids, plane, confidence))]
 
 
+def finish(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+
+
 def test_the_table_is_in_the_layer_s_units(stack) -> None:
     _, labels = stack
     _, tables = find(labels)
@@ -65,7 +74,7 @@ def test_the_table_is_in_the_layer_s_units(stack) -> None:
     assert {len(each) for each in columns.values()} == {2}
 
 
-def test_the_layer_lies_on_the_labels_and_is_replaced(stack) -> None:
+def test_the_layer_lies_on_the_labels(stack) -> None:
     viewer, labels = stack
     ids, tables = find(labels)
     columns = make_columns(labels, tables, {})
@@ -76,12 +85,46 @@ def test_the_layer_lies_on_the_labels_and_is_replaced(stack) -> None:
     np.testing.assert_array_equal(objects.translate, labels.translate)
     assert objects.units == labels.units
     assert objects.features['index'].tolist() == [1, 2]
-    again = show_objects(viewer, labels, ids * 2, columns, objects)
-    assert again is objects
-    assert objects.data.max() == 4
-    viewer.layers.remove(objects)
-    assert show_objects(viewer, labels, ids, columns, objects) in viewer.layers
-    assert objects not in viewer.layers
+    again = show_objects(viewer, labels, ids, columns)
+    assert again is not objects
+
+
+def test_later_objects_go_beside_those_of_other_planes(stack) -> None:
+    viewer, labels = stack
+    labels.data[0, 3:7, 3:7] = 1
+    ids, tables = find(labels)
+    shown = ObjectLayer(labels)
+    finish(shown.show(viewer, ids, tables, {}))
+    layer = shown.layer
+    first = layer.data[1].copy()
+    # A person merges two objects of a plane that is not split again.
+    layer.data[1][layer.data[1] == 2] = 1
+    layer.data[2, 0, 0] = 7
+    kept = layer.data[1:].copy()
+    own = split(labels.data[0], (1,), Splitting())
+    later = np.zeros_like(ids)
+    later[0] = own
+    part = [((0, *PLANE[1:]), measure(own, labels.data[0]))]
+    assert finish(shown.add(viewer, later, part, {}))
+    np.testing.assert_array_equal(layer.data[1:], kept)
+    np.testing.assert_array_equal(layer.data[0], np.where(own, 8, 0))
+    assert layer.features['index'].tolist() == [8, 1, 2]
+    # Once more, after the plane was left alone: its own are replaced.
+    assert finish(shown.add(viewer, later, part, {}))
+    assert layer.features['index'].tolist() == [8, 1, 2]
+    # What was painted is not replaced, neither on a plane that was split
+    # nor on one that never was.
+    before = layer.data.copy()
+    for z in (1, 2):
+        again = [((z, *PLANE[1:]), tables[0][1])]
+        assert not finish(shown.add(viewer, ids, again, {}))
+    layer.data[1] = first
+    crossing = [((slice(None), 4, slice(None)), tables[0][1])]
+    assert not finish(shown.add(viewer, ids, crossing, {}))
+    layer.data[1] = before[1]
+    np.testing.assert_array_equal(layer.data, before)
+    viewer.layers.remove(layer)
+    assert not finish(shown.add(viewer, later, part, {}))
 
 
 def test_going_to_an_object_shows_its_plane_and_its_place(stack) -> None:

@@ -6,7 +6,6 @@ object; watersheds from the peaks meet where objects are narrow.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -330,14 +329,4 @@ def _empty_table() -> ObjectTable:
         boxes=np.zeros((0, 4), np.int64),
         confidences=np.zeros(0),
         values=nothing,
-    )
-
-
-def concatenate(tables: list[ObjectTable]) -> ObjectTable:
-    """Return one table of several, at least one."""
-    return ObjectTable(
-        **{
-            each.name: np.concatenate([getattr(t, each.name) for t in tables])
-            for each in dataclasses.fields(ObjectTable)
-        }
     )

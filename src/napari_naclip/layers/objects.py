@@ -137,7 +137,6 @@ def show_objects(
     labels: Labels,
     ids: npt.NDArray[np.int32],
     columns: Mapping[str, list[Any]],
-    layer: Labels | None = None,
 ) -> Labels:
     """Show objects in a layer of their own; return it.
 
@@ -150,14 +149,7 @@ def show_objects(
         In the shape of the layer.
     columns : mapping of str to list
         See ``make_columns``; becomes the layer's features.
-    layer : napari.layers.Labels, optional
-        Earlier objects of the same layer, which these replace, if it is
-        still there.
     """
-    if layer is not None and layer in viewer.layers:
-        layer.data = ids
-        layer.features = dict(columns)
-        return layer
     active = viewer.layers.selection.active
     layer = viewer.add_labels(
         ids,

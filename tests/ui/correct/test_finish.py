@@ -37,7 +37,9 @@ def do(qtbot, press):
 
     def press_and_wait(widget, button) -> str:
         press(button)
-        qtbot.waitUntil(lambda: not widget._finisher.is_busy, timeout=TIMEOUT)
+        qtbot.waitUntil(
+            lambda: not widget._corrections.finisher.is_busy, timeout=TIMEOUT
+        )
         assert not widget.finish.cancel.isVisible()
         return widget.finish.status.text()
 
@@ -124,7 +126,9 @@ def test_what_changes_during_a_clean_up_stays(
     widget._sync.result.written[...] = other
     before = np.roll(other, -7, axis=1)
     go_on.set()
-    qtbot.waitUntil(lambda: not widget._finisher.is_busy, timeout=TIMEOUT)
+    qtbot.waitUntil(
+        lambda: not widget._corrections.finisher.is_busy, timeout=TIMEOUT
+    )
     differs = labels.data != other
     assert (before[differs] == other[differs]).all()
 
@@ -215,6 +219,12 @@ def test_a_class_becomes_objects_with_a_table(
     do(widget, box.split)
     assert len(viewer.layers) == number
     assert objects.data.max() > count
+    # Objects that a person corrected stay; others come beside them.
+    objects.data[objects.data == 2] = 1
+    merged = objects.data.copy()
+    do(widget, box.split)
+    np.testing.assert_array_equal(objects.data, merged)
+    assert len(viewer.layers) == number + 1
 
 
 def test_all_planes_have_objects_of_their_own(
@@ -262,7 +272,9 @@ def test_splitting_is_cancelled_or_left(opened, held, press, qtbot) -> None:
     press(widget.finish.objects.split)
     viewer.layers.remove(labels)
     held.set()
-    qtbot.waitUntil(lambda: not widget._finisher.is_busy, timeout=TIMEOUT)
+    qtbot.waitUntil(
+        lambda: not widget._corrections.finisher.is_busy, timeout=TIMEOUT
+    )
     assert widget.finish.status.text() == messages.GONE
     assert len(viewer.layers) == count - 1
 
@@ -277,7 +289,7 @@ def test_a_closed_dock_forgets_what_is_under_way(
     held.set()
     qtbot.wait(200)
     assert len(viewer.layers) == count
-    assert not widget._finisher.is_busy
+    assert not widget._corrections.finisher.is_busy
 
 
 def test_agreement_counts_what_was_edited(opened, do, press) -> None:
@@ -302,7 +314,7 @@ def test_agreement_counts_what_was_edited(opened, do, press) -> None:
     labels.data[:8, :8] = model[:8, :8] % 3 + 1
     looked = np.zeros(model.shape, bool)
     looked[:8, :16] = True
-    widget._finisher.find_looked = lambda result, plane: looked
+    widget._corrections.finisher.find_looked = lambda result, plane: looked
     text = do(widget, widget.finish.compare)
     assert 'Where you looked: Accuracy 50.00 %' in text
     # Nothing to compare with.
@@ -320,11 +332,13 @@ def test_live_answers_go_on_beside(opened, held, press, qtbot) -> None:
     qtbot.keyClicks(widget.classes.entry, 'brick; road')
     qtbot.keyClick(widget.classes.entry, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: (labels.data != before).any(), timeout=TIMEOUT)
-    assert widget._finisher.is_busy
+    assert widget._corrections.finisher.is_busy
     names = [
         widget.finish.class_box.itemText(n)
         for n in range(widget.finish.class_box.count())
     ]
     assert names[-1] == 'road'
     held.set()
-    qtbot.waitUntil(lambda: not widget._finisher.is_busy, timeout=TIMEOUT)
+    qtbot.waitUntil(
+        lambda: not widget._corrections.finisher.is_busy, timeout=TIMEOUT
+    )

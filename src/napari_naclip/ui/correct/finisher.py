@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
-from napari_naclip.correct.objects import concatenate
 from napari_naclip.engine.classes import BACKGROUND_VALUE
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.layers.areas import pixel_area, shown_plane
@@ -278,11 +277,10 @@ class Finisher(QObject):
         if not self._is_there(result, made.source):
             self._panel.say(messages.GONE)
             return
-        table = concatenate([own for _, own in made.tables])
-        if not len(table):
+        if not any(len(table) for _, table in made.tables):
             self._panel.say(messages.NO_OBJECTS)
             return
-        self._turns.add(self._objects.show(result, made, table))
+        self._turns.add(self._objects.show(result, made))
 
     # Agreement.
 

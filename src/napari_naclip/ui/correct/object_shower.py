@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_naclip.engine.types import Region
-from napari_naclip.layers.objects import go_to, make_columns, show_objects
+from napari_naclip.layers.object_layer import ObjectLayer
+from napari_naclip.layers.objects import go_to
 from napari_naclip.ui.correct import finish_messages as messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Labels
 
-    from napari_naclip.correct.objects import ObjectTable
     from napari_naclip.layers.labels import Result
     from napari_naclip.ui.correct.finish_panel import FinishPanel
     from napari_naclip.ui.correct.finish_work import Objects
 
     Plane = tuple[int | slice, ...]
-
-
-@dataclass(slots=True)
-class _Shown:
-    """The objects whose table is shown."""
-
-    layer: Labels
-    labels: Labels
-    planes: list[Plane] = field(repr=False)
-    numbers: list[int] = field(repr=False)
-    boxes: npt.NDArray[np.int64] = field(repr=False)
 
 
 class ObjectShower:
@@ -48,63 +33,55 @@ class ObjectShower:
     def __init__(self, viewer: ViewerModel, panel: FinishPanel) -> None:
         self._viewer = viewer
         self._panel = panel
-        self._shown: _Shown | None = None
+        self._shown: ObjectLayer | None = None
+        self._places: list[tuple[Plane, int, Region]] = []
 
-    def show(
-        self, result: Result, made: Objects, table: ObjectTable
-    ) -> Iterator[None]:
+    def show(self, result: Result, made: Objects) -> Iterator[None]:
         """Show objects in steps: napari draws between the long ones.
+
+        They go into the layer of earlier ones of the same labels, beside
+        those of other planes. What a person changed there is never replaced:
+        they then get a new layer.
 
         Parameters
         ----------
         result : Result
         made : Objects
-        table : ObjectTable
-            Of all planes, at least one object.
+            At least one.
         """
-        columns = make_columns(
-            result.labels,
-            made.tables,
-            {value: row.name for value, row in result.rows.items()},
-        )
-        yield
+        names = {value: row.name for value, row in result.rows.items()}
+        parts = (self._viewer, made.ids, made.tables, names)
+        shown = self._shown
+        if shown is None or shown.labels != result.labels:
+            is_beside = False
+        else:
+            is_beside = yield from shown.add(*parts)
         if result.labels not in self._viewer.layers:
             self._panel.say(messages.GONE)
             return
-        shown = self._shown
-        if shown is not None and shown.labels != result.labels:
-            shown = None
-        layer = show_objects(
-            self._viewer,
-            result.labels,
-            made.ids,
-            columns,
-            None if shown is None else shown.layer,
-        )
-        self._shown = _Shown(
-            layer,
-            result.labels,
-            [plane for plane, own in made.tables for _ in range(len(own))],
-            table.ids.tolist(),
-            table.boxes,
-        )
+        if shown is None or not is_beside:
+            shown = ObjectLayer(result.labels)
+            yield from shown.show(*parts)
+        self._shown = shown
+        self._places = [
+            (plane, int(number), Region(*map(int, box)))
+            for plane, own in shown.tables
+            for number, box in zip(own.ids, own.boxes, strict=True)
+        ]
         yield
         self._panel.objects.table.show_columns(
             {
                 {'index': 'object'}.get(title, title): cells
-                for title, cells in columns.items()
+                for title, cells in shown.columns(names).items()
             }
         )
-        self._panel.say(messages.describe_objects(len(table), layer.name))
+        if shown.layer is not None:
+            self._panel.say(
+                messages.describe_objects(len(self._places), shown.layer.name)
+            )
 
     def go_to_row(self, row: int) -> None:
         """Look at the object of a row, unless its layer has gone."""
-        shown = self._shown
-        if shown is not None and shown.layer in self._viewer.layers:
-            go_to(
-                self._viewer,
-                shown.layer,
-                shown.planes[row],
-                shown.numbers[row],
-                Region(*map(int, shown.boxes[row])),
-            )
+        layer = None if self._shown is None else self._shown.layer
+        if layer is not None and layer in self._viewer.layers:
+            go_to(self._viewer, layer, *self._places[row])
