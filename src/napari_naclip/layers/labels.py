@@ -84,6 +84,8 @@ class Result:
         Of the run that is writing.
     previous : Checkpoint or None
         What the last change of model labels overwrote; see ``revert``.
+    revision : int
+        Rises with each block that the model writes, or that is put back.
     listeners : list of callable
         Get the index of each block that was written to; other changes of the
         layer come with its own events.
@@ -95,6 +97,7 @@ class Result:
     written: npt.NDArray[Any] = field(repr=False)
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     previous: Checkpoint | None = field(default=None, repr=False)
+    revision: int = 0
     listeners: list[Callable[[Index], object]] = field(
         default_factory=list, repr=False
     )
@@ -105,6 +108,7 @@ class Result:
 
     def tell_written(self, at: Index) -> None:
         """Tell that a block was written to."""
+        self.revision += 1
         for listener in tuple(self.listeners):
             listener(at)
 

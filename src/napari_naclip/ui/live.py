@@ -128,6 +128,11 @@ class LiveUpdater(QObject):
         find_messenger().told.connect(self._on_told)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether labels are to follow a change still."""
+        return self._wish is not None or self._timer.isActive()
+
+    @property
     def is_open(self) -> bool:
         """Whether it listens."""
         return self._sync is not None
@@ -345,6 +350,7 @@ class LiveUpdater(QObject):
             request, finished, result, self._classes.locked_values(), self
         )
         self._writer.steps.forget()
+        self.followed.emit()
 
     def _on_cancel(self) -> None:
         self._was_cancelled = True
@@ -372,3 +378,4 @@ class LiveUpdater(QObject):
         self._accept(kept)
         self._show_revert(result)
         self._panel.show_rest(messages.REVERTED)
+        self.followed.emit()

@@ -7,7 +7,7 @@ until it is answered.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
@@ -19,16 +19,15 @@ from napari_naclip.layers.outline import Outline
 from napari_naclip.layers.view import look_at
 from napari_naclip.ui.asides import Asides
 from napari_naclip.ui.correct import messages
+from napari_naclip.ui.correct.answering import Answer, Writing
 from napari_naclip.ui.correct.guide_panel import Choice
 from napari_naclip.ui.correct.guided import Guided, find_guided
-from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from napari.components import ViewerModel
 
-    from napari_naclip.correct.guidance import Step
     from napari_naclip.engine.taught import Example
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.correct_panel import CorrectPanel
@@ -37,29 +36,10 @@ if TYPE_CHECKING:
     from napari_naclip.ui.kept_live import KeptLive
     from napari_naclip.ui.live import LiveUpdater
 
+#: Planes whose regions are kept, at most.
+_MOST_PLACES = 4
 #: Name of the layer that outlines a region.
 OUTLINE_NAME = 'region'
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Answer:
-    """What a person answered, so that it can be taken back.
-
-    Attributes
-    ----------
-    guided : Guided
-    step : Step
-        Of its guidance.
-    assignment : Assignment or None
-        None where labels stayed.
-    example : Example or None
-        What the class was taught by it.
-    """
-
-    guided: Guided
-    step: Step
-    assignment: Assignment | None = field(repr=False)
-    example: Example | None = field(repr=False)
 
 
 class Guide(QObject):
@@ -98,10 +78,10 @@ class Guide(QObject):
         self._places: list[Guided] = []
         self._current: tuple[Guided, int] | None = None
         self._waiting: dict[Guided, Found] = {}
-        self._answers: list[_Answer] = []
-        self._goes_on = False
-        self._writing: Iterator[None] | None = None
-        self._turns = Turns(self)
+        self._answers: list[Answer] = []
+        # What Next is to go on in, once regions are there.
+        self._wanted: tuple[KeptLive, ...] | None = None
+        self._writing = Writing(self)
         panel.more.toggled.connect(self._on_folded)
         self._panel.next_wanted.connect(self._on_next)
         self._panel.accepted.connect(self._on_accepted)
@@ -113,7 +93,7 @@ class Guide(QObject):
     @property
     def is_idle(self) -> bool:
         """Whether everything is written and shown."""
-        return self._turns.is_idle
+        return self._writing.is_idle
 
     def look(self) -> None:
         """Notice that another plane, image or result is displayed."""
@@ -123,14 +103,15 @@ class Guide(QObject):
             if each.result.labels in self._viewer.layers
         ]
         self._answers = [x for x in self._answers if x.guided in self._places]
-        if self._current is not None and (
+        has_gone = self._current is not None and (
             self._current[0] not in self._shown_places()
-        ):
+        )
+        if has_gone or self._wanted not in (None, self._shown()):
             self.rest()
 
     def rest(self, about: str = '') -> None:
         """Show no region any more; what was answered stays."""
-        self._goes_on = False
+        self._wanted = None
         self._asides.drop_all()
         self._current = None
         self._outline.remove(self._viewer)
@@ -139,7 +120,7 @@ class Guide(QObject):
 
     def close(self) -> None:
         """Leave the viewer as it was, for a panel that was closed."""
-        self._finish_writing()
+        self._writing.finish()
         self.rest()
 
     def _on_folded(self, is_open: bool) -> None:
@@ -166,20 +147,30 @@ class Guide(QObject):
         return None
 
     def _on_next(self) -> None:
-        if self._writing is not None or self._runs.is_running:
+        if self._writing.is_busy:
             return
         shown = self._shown()
-        if not shown:
+        if self._runs.is_running:
+            self.rest(messages.RUNNING)
+        elif not shown:
             self.rest(messages.NO_RESULT)
-            return
-        if any(each.shown is None for each in shown):
+        else:
+            self._let_go()
+            self._wanted = shown
+            self._take_waiting()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Find what regions are missing, then show one."""
+        shown = self._shown()
+        if all(each.shown is not None for each in shown):
+            self._find_regions(shown)
+            self._show_next()
+        elif self._live.is_busy:
+            # Their end is told.
+            self._panel.show_nothing(messages.FOLLOWING)
+        else:
             self.rest(messages.NEEDS_LIVE)
-            return
-        self._let_go()
-        self._goes_on = True
-        self._take_waiting()
-        self._find_regions(shown)
-        self._show_next()
 
     def _find_regions(self, shown: tuple[KeptLive, ...]) -> None:
         """Have regions found of all labels that have none."""
@@ -198,17 +189,28 @@ class Guide(QObject):
             )
 
     def _on_found(self, found: Found) -> None:
-        if found.shown != found.kept.shown:
-            # Labels have changed since; their end is told.
+        if not found.is_current():
+            if self._wanted is not None and not self._live.is_busy:
+                self._go_on()
+            # Else labels change still; their end is told.
             return
         place = self._place_of(found.kept)
         if place is None:
-            self._places.append(Guided(found))
+            self._add(Guided(found))
         else:
             self._waiting[place] = found
         if self._current is None:
             self._take_waiting()
-        self._show_next()
+            self._show_next()
+        elif not self._current[0].holds(self._current[1]):
+            # What is outlined has another label by now.
+            self._on_next()
+
+    def _add(self, place: Guided) -> None:
+        self._places.append(place)
+        gone = self._places[:-_MOST_PLACES]
+        self._places = self._places[-_MOST_PLACES:]
+        self._answers = [x for x in self._answers if x.guided not in gone]
 
     def _take_waiting(self) -> None:
         for place, found in self._waiting.items():
@@ -220,20 +222,22 @@ class Guide(QObject):
 
     def _on_labels_changed(self) -> None:
         """Prepare the next regions while a person looks at this one."""
-        if self._current is not None or self._goes_on:
+        if self._wanted is not None:
+            self._go_on()
+        elif self._current is not None:
             self._find_regions(self._shown())
 
     # What is shown.
 
     def _show_next(self) -> None:
         """Show the best region, once all regions are there."""
-        if not self._goes_on or self._current is not None:
+        if self._wanted is None or self._current is not None:
             return
         shown = self._shown()
         if any(self._asides.is_asked(f'regions {id(k)}') for k in shown):
             self._panel.show_nothing(messages.LOOKING)
             return
-        self._goes_on = False
+        self._wanted = None
         best: tuple[float, Guided, int] | None = None
         for place in self._shown_places():
             place.look_for_edits()
@@ -250,30 +254,18 @@ class Guide(QObject):
 
     def _show(self, place: Guided, index: int) -> None:
         self._current = place, index
-        self._turns.add(self._draw(place, index))
-        regions, rows = place.guidance.regions, place.result.rows
-        everything = [
-            Choice(value, rows[value].name, rows[value].color)
-            for value in sorted(rows)
-        ]
-        if BACKGROUND_VALUE not in rows:
-            everything.append(
-                Choice(BACKGROUND_VALUE, BACKGROUND_NAME, '#000000')
-            )
-        names = {each.value: each for each in everything}
-        shares = dict(place.choices(index))
+        self._writing.draw(self._draw(place, index))
+        regions = place.guidance.regions
+        choices, everything = find_choices(place, index)
         own = int(regions.labels[index])
+        names = {each.value: each.name for each in everything}
         self._panel.show_region(
             messages.describe_region(
-                names[own].name if own in names else str(own),
+                names.get(own, str(own)),
                 float(regions.confidence[index]),
                 int(regions.areas[index]),
             ),
-            [
-                Choice(value, names[value].name, names[value].color, share)
-                for value, share in shares.items()
-                if value in names
-            ],
+            choices,
             everything,
         )
         self._show_progress()
@@ -310,13 +302,16 @@ class Guide(QObject):
             self._on_assigned(int(place.guidance.regions.labels[index]))
 
     def _on_assigned(self, value: int) -> None:
-        if self._current is None or self._writing is not None:
+        if self._current is None or self._writing.is_busy:
+            return
+        if self._runs.is_running:
+            self.rest(messages.RUNNING)
             return
         place, index = self._current
         region, mask = place.place(index)
         step = place.guidance.assign(index, value)
         if not step.is_change:
-            self._answers.append(_Answer(place, step, None, None))
+            self._answers.append(Answer(place, step))
             self._on_next()
             return
         assignment = Assignment(place.result, value)
@@ -328,15 +323,22 @@ class Guide(QObject):
                 value, example
             )
             self._answers.append(
-                _Answer(
-                    place, step, assignment, example if is_taught else None
-                )
+                Answer(place, step, assignment, example if is_taught else None)
             )
             self._on_next()
 
-        self._begin(
-            assign(place.result, place.plane, region, mask, assignment), go_on
+        def undo(error: Exception) -> None:
+            place.guidance.back()
+            self._on_not_written(error)
+
+        self._writing.begin(
+            assign(place.result, place.plane, region, mask, assignment),
+            go_on,
+            undo,
         )
+
+    def _on_not_written(self, error: Exception) -> None:
+        self.rest(messages.NOT_WRITTEN.format(error))
 
     def _teach(self, value: int, example: Example) -> bool:
         """Teach a class by a region; return whether that was possible."""
@@ -350,42 +352,47 @@ class Guide(QObject):
         return True
 
     def _on_back(self) -> None:
-        if not self._answers or self._writing is not None:
+        if not self._answers or self._writing.is_busy:
             return
         answer = self._answers.pop()
         place = answer.guided
         place.guidance.back()
         if answer.example is not None:
-            self._classes.unteach(answer.step.value, answer.example)
+            try:
+                self._classes.unteach(answer.step.value, answer.example)
+            except InputError as error:
+                self._classes.tell(str(error))
         self._take_waiting()
 
         def show_again() -> None:
             if place in self._shown_places():
                 self._show(place, place.guidance.index_of(answer.step))
             else:
-                self.rest()
+                self.rest(messages.BACK_ELSEWHERE)
 
         if answer.assignment is None:
             show_again()
         else:
-            self._begin(take_back(answer.assignment), show_again)
+            self._writing.begin(
+                take_back(answer.assignment), show_again, self._on_not_written
+            )
 
-    def _begin(self, work: Iterator[None], then: Callable[[], None]) -> None:
-        """Write in pieces that hold up no window."""
-        self._writing = work
 
-        def steps() -> Iterator[None]:
-            # Not ``yield from``: leaving these steps must not end the work.
-            for _ in work:
-                yield
-            self._writing = None
-            then()
-
-        self._turns.add(steps())
-
-    def _finish_writing(self) -> None:
-        """Let nothing be half done."""
-        writing, self._writing = self._writing, None
-        self._turns.clear()
-        for _ in writing or ():
-            pass
+def find_choices(
+    place: Guided, index: int
+) -> tuple[list[Choice], list[Choice]]:
+    """Return the likeliest classes of a region, and all that there are."""
+    rows = place.result.rows
+    names = {
+        value: Choice(value, rows[value].name, rows[value].color)
+        for value in sorted(rows)
+    }
+    names.setdefault(
+        BACKGROUND_VALUE, Choice(BACKGROUND_VALUE, BACKGROUND_NAME, '#000000')
+    )
+    likely = [
+        replace(names[value], share=share)
+        for value, share in place.choices(index)
+        if value in names
+    ]
+    return likely, list(names.values())

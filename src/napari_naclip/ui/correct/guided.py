@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_naclip.correct.examples import find_center
 from napari_naclip.correct.guidance import Guidance
-from napari_naclip.correct.regions import iter_regions
-from napari_naclip.correct.shares import class_shares
 from napari_naclip.engine.taught import Example
 from napari_naclip.engine.types import Region
 
@@ -40,6 +37,8 @@ class Found:
     kept : KeptLive
     shown : Shown
         What the labels were that the regions are of.
+    revision : int
+        Of the result, before its labels were read.
     regions : Regions
     shares : (N, C) float32 array
         Probabilities of the classes, by the regions' mean tokens.
@@ -53,11 +52,19 @@ class Found:
 
     kept: KeptLive
     shown: Shown
+    revision: int
     regions: Regions = field(repr=False)
     shares: npt.NDArray[np.float32] = field(repr=False)
     edited: Mask = field(repr=False)
     center: npt.NDArray[np.float32] = field(repr=False)
     model: str
+
+    def is_current(self) -> bool:
+        """Return whether the labels are those that were read."""
+        kept = self.kept
+        return (
+            self.shown == kept.shown and self.revision == kept.result.revision
+        )
 
 
 class Guided:
@@ -89,7 +96,19 @@ class Guided:
 
     def is_current(self) -> bool:
         """Return whether its regions are of the labels as they are."""
-        return self._found.shown == self._found.kept.shown
+        return self._found.is_current()
+
+    def holds(self, index: int) -> bool:
+        """Return whether most of a region has its label still."""
+        region, mask = self.place(index)
+        rows, columns = region.slices
+        parts = iter((rows, columns))
+        at = tuple(
+            next(parts) if isinstance(i, slice) else i for i in self.plane
+        )
+        now = np.asarray(self.result.labels.data[at])[mask]
+        own = self.guidance.regions.labels[index]
+        return 2 * int(np.count_nonzero(now == own)) >= now.size
 
     def is_of_same_pixels(self, kept: KeptLive) -> bool:
         """Return whether something else that answers is of its pixels."""
@@ -115,6 +134,9 @@ class Guided:
         """Return where a region is, along the axes of the layer's data."""
         regions, snapshot = self.guidance.regions, self.kept.snapshot
         box, mask = regions.box(index), regions.mask(index)
+        if snapshot.mask is not None:
+            # Nothing beside what was drawn.
+            mask = mask & snapshot.mask[box.slices]
         area = _area(snapshot)
         top, left = box.top + area.top, box.left + area.left
         rows, columns = mask.shape
@@ -163,6 +185,11 @@ def find_guided(
     kept: KeptLive, shown: Shown
 ) -> Generator[object, None, Found]:
     """Yield now and then; return the regions of what is shown."""
+    # They need torch, which the panel opens without.
+    from napari_naclip.correct.examples import find_center
+    from napari_naclip.correct.regions import iter_regions
+    from napari_naclip.correct.shares import class_shares
+
     live = yield from kept.wake()
     result, snapshot = kept.result, kept.snapshot
     confidence: Any = live.confidence
@@ -171,6 +198,7 @@ def find_guided(
             shown.classes, shown.settings, previews=False
         )
         confidence = answer.confidence
+    revision = result.revision
     at = snapshot.index_of(snapshot.region)
     labels = snapshot.orient(np.array(result.labels.data[at]))
     yield None
@@ -186,5 +214,12 @@ def find_guided(
     yield None
     center = find_center(live)
     return Found(
-        kept, shown, regions, shares, edited, center, live.fingerprint
+        kept,
+        shown,
+        revision,
+        regions,
+        shares,
+        edited,
+        center,
+        live.fingerprint,
     )

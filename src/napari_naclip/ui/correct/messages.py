@@ -14,8 +14,17 @@ NO_RESULT: Final = (
 LOOKING: Final = 'Looking for regions…'
 FAILED: Final = 'There are no regions: {}. Press Next to try again.'
 ALL_SEEN: Final = 'Every region has been looked at or edited.'
+FOLLOWING: Final = 'The labels are on their way…'
 NEEDS_LIVE: Final = (
-    'The labels are on their way. Press Next again when they are there.'
+    'The labels are part old, part new. Turn Live on, or press Run.'
+)
+RUNNING: Final = 'A run is under way. Press Next when it has ended.'
+BACK_ELSEWHERE: Final = (
+    'The last answer was taken back; it was about another plane.'
+)
+NOT_WRITTEN: Final = (
+    'The labels could not be written: {}. What was written so far is in the '
+    'undo history of the layer.'
 )
 
 

@@ -1,0 +1,108 @@
+"""A person's answers, and the writing of one of them at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+
+from napari_naclip.ui.turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_naclip.correct.guidance import Step
+    from napari_naclip.engine.taught import Example
+    from napari_naclip.layers.assign import Assignment
+    from napari_naclip.ui.correct.guided import Guided
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a person answered, so that it can be taken back.
+
+    Attributes
+    ----------
+    guided : Guided
+    step : Step
+        Of its guidance.
+    assignment : Assignment or None
+        None where labels stayed.
+    example : Example or None
+        What the class was taught by it.
+    """
+
+    guided: Guided
+    step: Step
+    assignment: Assignment | None = field(default=None, repr=False)
+    example: Example | None = field(default=None, repr=False)
+
+
+class Writing(QObject):
+    """Writes, and draws, in turns that hold up no window.
+
+    Parameters
+    ----------
+    parent : QObject
+    """
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._work: Iterator[None] | None = None
+        self._turns = Turns(self)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being written."""
+        return self._work is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything is written and drawn."""
+        return self._turns.is_idle
+
+    def draw(self, steps: Iterator[None]) -> None:
+        """Do steps that change no label; they must not raise."""
+        self._turns.add(steps)
+
+    def begin(
+        self,
+        work: Iterator[None],
+        then: Callable[[], None],
+        fail: Callable[[Exception], None],
+    ) -> None:
+        """Write in steps.
+
+        Parameters
+        ----------
+        work : iterator
+        then : callable
+            What follows.
+        fail : callable
+            What follows instead where it cannot be written, with the reason.
+        """
+        self._work = work
+
+        def steps() -> Iterator[None]:
+            try:
+                # Not ``yield from``: leaving these steps must not end it.
+                for _ in work:
+                    yield
+            except Exception as error:  # noqa: BLE001 - of any kind of array
+                self._work = None
+                fail(error)
+                return
+            self._work = None
+            then()
+
+        self._turns.add(steps())
+
+    def finish(self) -> None:
+        """Write at once what is left; nothing follows."""
+        work, self._work = self._work, None
+        self._turns.clear()
+        with contextlib.suppress(Exception):
+            for _ in work or ():
+                pass
