@@ -43,7 +43,9 @@ def click_next(press, qtbot):
         panel = widget.correct.guide
         press(panel.next)
         qtbot.waitUntil(
-            lambda: panel.accept.isEnabled() and widget._corrections.guide.is_idle,
+            lambda: (
+                panel.accept.isEnabled() and widget._corrections.guide.is_idle
+            ),
             timeout=TIMEOUT,
         )
 
@@ -56,7 +58,9 @@ def press_key(qtbot):
 
     def press(widget, key: str) -> None:
         qtbot.keyClick(widget.correct.guide.next, key)
-        qtbot.waitUntil(lambda: widget._corrections.guide.is_idle, timeout=TIMEOUT)
+        qtbot.waitUntil(
+            lambda: widget._corrections.guide.is_idle, timeout=TIMEOUT
+        )
 
     return press
 

@@ -1,4 +1,7 @@
-"""What the thread of live answers computes for the part "Why"."""
+"""What the thread of live answers computes for the part "Why".
+
+What needs torch is imported there: the panel opens without it.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_naclip.engine.reasons import (
-    explain,
-    heat_map,
-    merge_reaches,
-    survey,
-)
 from napari_naclip.engine.types import Region
 from napari_naclip.layers.maps import PlaneMap, step_for, take_every
 
@@ -64,6 +61,8 @@ def map_class(
     asked: Sequence[Asked], value: int
 ) -> Generator[object, None, PlaneMap]:
     """Yield while it works; return the heat map of a class on a plane."""
+    from napari_naclip.engine.reasons import heat_map
+
     canvas = _Canvas([each.kept.snapshot for each in asked])
     for each in asked:
         live = yield from each.kept.wake()
@@ -79,6 +78,8 @@ def survey_plane(
     asked: Sequence[Asked],
 ) -> Generator[object, None, Surveyed]:
     """Yield while it works; return a look at all classes on a plane."""
+    from napari_naclip.engine.reasons import merge_reaches, survey
+
     snapshots = [each.kept.snapshot for each in asked]
     confidence, margin = _Canvas(snapshots), _Canvas(snapshots)
     reaches, tokens = [], []
@@ -111,6 +112,8 @@ def explain_pixel(
     point : (int, int)
         Row and column of what the snapshot reads.
     """
+    from napari_naclip.engine.reasons import explain
+
     live = yield from asked.kept.wake()
     return (
         yield from explain(
