@@ -225,3 +225,26 @@ def test_nothing_is_left_of_a_process(folder: Path, no_memory: None) -> None:
     living.communicate('\n', timeout=60)
     assert len(arrays_in(folder)) == 1
     del own
+
+
+def test_the_cache_moves_while_arrays_are_in_use(
+    tmp_path: Path, no_memory: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = outputs.zeros((20, 30), np.uint8)
+    first[...] = 7
+    monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'other'))
+    second = outputs.zeros((20, 30), np.uint8)
+    second[...] = 8
+    # zarr takes what is gone for zeros, and says nothing.
+    assert (first[...] == 7).all()
+    monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path))
+    third = outputs.zeros((20, 30), np.uint8)
+    first[...] = 9
+    assert (first[...] == 9).all()
+    assert (second[...] == 8).all()
+    assert not third[...].any()
+    for root in (tmp_path, tmp_path / 'other'):
+        folders = list((root / 'outputs').iterdir())
+        held = [path for path in folders if path.suffix == '.lock']
+        assert len(held) == 1
+        assert len(folders) == 2

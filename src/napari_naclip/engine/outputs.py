@@ -255,12 +255,16 @@ class _Used:
 
 
 class _Disk:
-    """The folder of this process's arrays, made when the first one is."""
+    """The folders of this process's arrays, made when the first one is.
+
+    The cache may move to another folder meanwhile: what was made before is
+    in use, and stays where it is.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._folder: Path | None = None
-        self._held: filelock.BaseFileLock | None = None
+        #: By the folder that they are in, each with what keeps others off.
+        self._folders: dict[Path, tuple[Path, filelock.BaseFileLock]] = {}
 
     def make(
         self, shape: tuple[int, ...], dtype: np.dtype[Any]
@@ -289,27 +293,27 @@ class _Disk:
 
         parent = make_private('outputs')
         with self._lock:
-            if self._folder is None or self._folder.parent != parent:
-                self._close()
+            if parent not in self._folders:
                 _remove_leftovers(parent)
                 folder = parent / f'{os.getpid()}-{secrets.token_hex(4)}'
                 lock = filelock.FileLock(f'{folder}.lock', thread_local=False)
                 lock.acquire(timeout=0)
-                folder.mkdir(mode=0o700)
-                self._folder, self._held = folder, lock
-            return self._folder
+                try:
+                    folder.mkdir(mode=0o700)
+                except OSError:
+                    lock.release()
+                    raise
+                self._folders[parent] = folder, lock
+            return self._folders[parent][0]
 
     def close(self) -> None:
+        """Remove all arrays: nothing may use them any longer."""
         with self._lock:
-            self._close()
-
-    def _close(self) -> None:
-        folder, self._folder = self._folder, None
-        lock, self._held = self._held, None
-        if folder is not None and lock is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.release()
-            _unlink(folder.with_name(f'{folder.name}.lock'))
+            while self._folders:
+                _, (folder, lock) = self._folders.popitem()
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.release()
+                _unlink(folder.with_name(f'{folder.name}.lock'))
 
 
 def _remove_leftovers(parent: Path) -> None:
