@@ -140,6 +140,50 @@ def test_a_survey_counts_pixels_and_names_rivals(open_live: Any) -> None:
             )
 
 
+def test_of_equal_classes_the_first_wins_as_in_labels(open_live: Any) -> None:
+    live = open_live()
+    names = ClassList.from_prompts([f'name {n}'] for n in range(32))
+    prompts = [('grass',), ('grass', 'sand'), *[('grass',)] * 30]
+    classes = replace(
+        names,
+        classes=tuple(
+            replace(row, prompts=each)
+            for row, each in zip(names.classes, prompts, strict=True)
+        ),
+    )
+    answer = run_to_end(live.answer(classes))
+    found = run_to_end(reasons.survey(live, classes, SETTINGS)).classes
+    for each in found:
+        assert each.won == (answer.labels == each.value).sum()
+    assert sum(each.won for each in found) == answer.labels.size
+    assert sum(each.second for each in found) == answer.labels.size
+    # Where sand wins, grass is next; else one more class of its prompt.
+    assert found[0].second == found[1].won
+    assert found[1].second == found[0].won
+
+
+class Forgetful(DictStore):
+    """A store that keeps nothing."""
+
+    def put(self, key: bytes, tokens: Any) -> None:
+        """Forget the tokens of a window."""
+
+
+def test_nothing_is_held_after_a_look(demo: Model) -> None:
+    live = Segmenter(demo, SETTINGS, Forgetful()).open(IMAGE)
+    tokens = live.features.tokens
+    run_to_end(reasons.explain(live, CLASSES, SETTINGS, (75, 60)))
+    assert not tokens._held
+    held = []
+    with live.reading_tokens() as read:
+        for index in range(len(tokens) - 1):
+            read(index)
+            held.append(len(tokens._held))
+    # What came along in a batch was there when it was needed.
+    assert 0 < max(held) < 16
+    assert not tokens._held
+
+
 @pytest.mark.parametrize('region', [None, Region(20, 30, 110, 100)])
 def test_a_pixel_is_explained_by_its_windows(
     open_live: Any, region: Region | None

@@ -98,9 +98,10 @@ def mean_token(
     )
     by_window = lattice.transpose(0, 2, 1, 3).reshape(-1, rows * columns)
     total = np.zeros(size)
-    for index in np.flatnonzero(by_window.any(axis=1)):
-        tokens = live.window_tokens(int(index)).reshape(-1, size).numpy()
-        total += by_window[index] @ tokens
+    with live.reading_tokens() as window_tokens:
+        for index in np.flatnonzero(by_window.any(axis=1)):
+            tokens = window_tokens(int(index)).reshape(-1, size).numpy()
+            total += by_window[index] @ tokens
     mean: npt.NDArray[np.float32] = (total / count).astype(np.float32)
     return mean
 
@@ -167,10 +168,11 @@ def find_center(live: LiveSegmentation) -> npt.NDArray[np.float32]:
     size = tokens.shape[-1]
     each = max(1, _SAMPLE // len(windows))
     taken = []
-    for index in windows:
-        window = live.window_tokens(index).reshape(-1, size).numpy()
-        places = np.linspace(0, len(window) - 1, min(each, len(window)))
-        taken.append(window[places.astype(int)])
+    with live.reading_tokens() as window_tokens:
+        for index in windows:
+            window = window_tokens(index).reshape(-1, size).numpy()
+            places = np.linspace(0, len(window) - 1, min(each, len(window)))
+            taken.append(window[places.astype(int)])
     sample = np.concatenate(taken).astype(np.float64)
     mean = sample.mean(axis=0)
     common = float(np.quantile(sample @ sample.T, _UNLIKE))

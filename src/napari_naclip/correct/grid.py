@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
+    import torch
 
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.live import LiveSegmentation
@@ -102,10 +103,11 @@ def token_maps(live: LiveSegmentation, grid: Grid, count: int) -> Floats:
     count = axes.shape[1] - 1
     shape = count, len(part.rows) * rows, len(part.columns) * columns
     values = np.empty(shape, np.float32)
-    for index, place in _window_places(features):
-        window = _window(live, index)
-        scores = window @ axes[:, :-1] - axes[:, -1] @ axes[:, :-1]
-        values[:, *place] = scores.T.reshape(count, rows, columns)
+    with live.reading_tokens() as window_tokens:
+        for index, place in _window_places(features):
+            window = _flat(window_tokens(index))
+            scores = window @ axes[:, :-1] - axes[:, -1] @ axes[:, :-1]
+            values[:, *place] = scores.T.reshape(count, rows, columns)
     area = features.region
     down = _axis_matrix(
         plan.tops,
@@ -139,10 +141,11 @@ def _components(live: LiveSegmentation, count: int) -> Floats:
     # A step that divides the grid would take the same places always.
     step += step % 2 == 0
     sample, start = [], 0
-    for index in range(len(tokens)):
-        window = _window(live, index)
-        sample.append(window[start::step])
-        start = (start - len(window)) % step
+    with live.reading_tokens() as window_tokens:
+        for index in range(len(tokens)):
+            window = _flat(window_tokens(index))
+            sample.append(window[start::step])
+            start = (start - len(window)) % step
     values = np.concatenate(sample)
     mean: Floats = values.mean(axis=0)
     values -= mean
@@ -152,9 +155,8 @@ def _components(live: LiveSegmentation, count: int) -> Floats:
     return np.concatenate([best, mean[:, None]], axis=1)
 
 
-def _window(live: LiveSegmentation, index: int) -> Floats:
+def _flat(tokens: torch.Tensor) -> Floats:
     """Return the (n, D) float32 tokens of a window, row by row."""
-    tokens = live.window_tokens(index)
     window: Floats = tokens.reshape(-1, tokens.shape[-1]).numpy()
     return window
 
@@ -212,29 +214,32 @@ def token_sums(
     )
     sums = np.zeros((count, size), np.float32)
     weights = np.zeros(count)
-    for index, (top, left) in enumerate(plan.part_corners(features.part)):
-        inside = np.flatnonzero(
-            (down >= top) & (down < top + plan.window_height)
-        )
-        beside = np.flatnonzero(
-            (across >= left) & (across < left + plan.window_width)
-        )
-        if not len(inside) or not len(beside):
-            continue
-        y = ((down[inside] - top) * rows / plan.window_height).astype(int)
-        x = ((across[beside] - left) * columns / plan.window_width).astype(int)
-        place = y[:, None] * columns + x
-        groups = owners[np.ix_(inside, beside)]
-        # How many grid pixels of each group have each token.
-        shares = csr_array(
-            (
-                np.ones(place.size, np.float32),
-                (groups.ravel(), place.ravel()),
-            ),
-            shape=(count, rows * columns),
-        )
-        sums += shares @ _window(live, index)
-        weights += np.asarray(shares.sum(axis=1), float)
+    with live.reading_tokens() as window_tokens:
+        for index, (top, left) in enumerate(plan.part_corners(features.part)):
+            inside = np.flatnonzero(
+                (down >= top) & (down < top + plan.window_height)
+            )
+            beside = np.flatnonzero(
+                (across >= left) & (across < left + plan.window_width)
+            )
+            if not len(inside) or not len(beside):
+                continue
+            y = ((down[inside] - top) * rows / plan.window_height).astype(int)
+            x = ((across[beside] - left) * columns / plan.window_width).astype(
+                int
+            )
+            place = y[:, None] * columns + x
+            groups = owners[np.ix_(inside, beside)]
+            # How many grid pixels of each group have each token.
+            shares = csr_array(
+                (
+                    np.ones(place.size, np.float32),
+                    (groups.ravel(), place.ravel()),
+                ),
+                shape=(count, rows * columns),
+            )
+            sums += shares @ _flat(window_tokens(index))
+            weights += np.asarray(shares.sum(axis=1), float)
     return sums, weights
 
 

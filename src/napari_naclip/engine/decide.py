@@ -151,3 +151,24 @@ def class_queries(classes: ClassList) -> list[range]:
         classes.query_owners, np.arange(len(classes.competitors) + 1)
     )
     return [range(*map(int, each)) for each in itertools.pairwise(starts)]
+
+
+def class_scores(maps: torch.Tensor, spans: list[range]) -> torch.Tensor:
+    """Return the cosines of each class's best query, (C, rows, columns)."""
+    if len(spans) == len(maps):
+        return maps
+    return torch.stack(
+        [maps[each.start : each.stop].amax(dim=0) for each in spans]
+    )
+
+
+def best_two(scores: torch.Tensor) -> torch.Tensor:
+    """Return places of the best class and the next, (1 or 2, rows, columns).
+
+    Of equals the first comes first, as in labels.
+    """
+    owner = scores.argmax(dim=0, keepdim=True)
+    if len(scores) == 1:
+        return owner
+    others = scores.scatter(0, owner, -torch.inf)
+    return torch.cat([owner, others.argmax(dim=0, keepdim=True)])

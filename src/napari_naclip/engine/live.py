@@ -7,6 +7,7 @@ of it can be used follows from what differs, never from what the caller says.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from napari_naclip.engine.types import (
 from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
 
     import numpy as np
     import numpy.typing as npt
@@ -189,19 +190,32 @@ class LiveSegmentation:
             )
         )
 
-    def window_tokens(self, index: int) -> torch.Tensor:
-        """Return a window's (rows, columns, D) float32 tokens.
+    @contextlib.contextmanager
+    def reading_tokens(self) -> Iterator[Callable[[int], torch.Tensor]]:
+        """Give what returns a window's (rows, columns, D) float32 tokens.
 
-        The window is looked at once more where the store has forgotten it.
+        A window is looked at once more where the store has forgotten it, and
+        others come along in its batch. They are held until one of a later
+        batch is needed, and none after the end: ask in rising order.
         """
-        tokens, window = self._features.tokens, range(index, index + 1)
-        if not tokens.has(index):
-            self._encoder.start()
-            for _ in self._encoder.fill(self._features, window):
-                pass
-        found = tokens.get(index).float()
-        tokens.release(window)
-        return found
+        features = self._features
+        tokens = features.tokens
+
+        def read(index: int) -> torch.Tensor:
+            window = range(index, index + 1)
+            if not tokens.has(index):
+                tokens.release()
+                self._encoder.start()
+                for _ in self._encoder.fill(features, window):
+                    pass
+            found = tokens.get(index).float()
+            tokens.release(window)
+            return found
+
+        try:
+            yield read
+        finally:
+            tokens.release()
 
     @property
     def region_size(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_naclip.engine.decide import class_queries
+from napari_naclip.engine.decide import best_two, class_queries, class_scores
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.maps import Maps, cosines_at
 
@@ -202,8 +202,10 @@ def survey(
         if not isinstance(piece, Maps):
             yield piece
             continue
-        shares = _probabilities(piece.values, spans, settings.logit_scale)
-        best, order = shares.topk(min(2, len(shares)), dim=0)
+        scores = class_scores(piece.values, spans)
+        shares = torch.softmax(scores * settings.logit_scale, dim=0)
+        order = best_two(scores)
+        best = shares.gather(0, order)
         part = piece.rows, piece.columns
         confidence[part] = best[0].half().numpy()
         second = best[1] if len(best) > 1 else torch.zeros(())
@@ -276,7 +278,8 @@ def explain(
     spans = class_queries(classes)
     queries = yield from live.queries(classes, settings)
     features = live.features
-    cosines = cosines_at(features, queries, point, live.window_tokens)
+    with live.reading_tokens() as window_tokens:
+        cosines = cosines_at(features, queries, point, window_tokens)
     scores = torch.stack(
         [cosines[each.start : each.stop].max() for each in spans]
     )
@@ -312,19 +315,10 @@ def explain(
     )
 
 
-def _scores(maps: torch.Tensor, spans: list[range]) -> torch.Tensor:
-    """Return the cosines of each class's best query, (C, rows, columns)."""
-    if len(spans) == len(maps):
-        return maps
-    return torch.stack(
-        [maps[each.start : each.stop].amax(dim=0) for each in spans]
-    )
-
-
 def _probabilities(
     maps: torch.Tensor, spans: list[range], scale: float
 ) -> torch.Tensor:
-    return torch.softmax(_scores(maps, spans) * scale, dim=0)
+    return torch.softmax(class_scores(maps, spans) * scale, dim=0)
 
 
 class _Reach:
