@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from napari_naclip.engine.classes import TextClass
 from napari_naclip.engine.decide import class_queries
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.reasons import explain, heat_map, survey
 from napari_naclip.engine.segment import segment
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
-from napari_naclip.engine.taught import Example, Teaching
+from napari_naclip.engine.taught import UNTAUGHT, Example, Teaching
 from napari_naclip.engine.teaching import foreign_notices, taught_queries
 from napari_naclip.engine.types import ClassList, Settings
 
@@ -141,6 +142,22 @@ def test_class_without_words_needs_its_model() -> None:
         taught_queries(torch.empty(0, SIZE), ClassList((alone,)), 'x')
 
 
+def test_background_without_words_may_lack_its_model() -> None:
+    words = torch.from_numpy(vectors(4))
+    rest = TextClass('rest', (), 0, teaching=Teaching((example(),)))
+    classes = replace(CLASSES, background=rest)
+    assert torch.equal(taught_queries(words, classes, 'x'), words)
+    assert "'rest'" in foreign_notices(classes, 'x')[0]
+    assert len(taught_queries(words, classes, 'm')) == 5
+
+
+def test_examples_of_another_length_are_refused() -> None:
+    short = Example.of(np.ones(3), np.zeros(3), 9, 'm')
+    classes = teach(CLASSES, 'tree', Teaching((example(), short)))
+    with pytest.raises(InputError, match=r"'tree' has 3 numbers, .* 16"):
+        taught_queries(torch.from_numpy(vectors(4)), classes, 'm')
+
+
 IMAGE = np.random.default_rng(0).integers(0, 256, (70, 64, 3), np.uint8)
 SETTINGS = Settings(detail=None, window=32, stride=16, templates=('{}',))
 
@@ -179,3 +196,24 @@ def test_weight_of_zero_gives_the_words_labels(tiny_model) -> None:
     plain = segment(IMAGE, CLASSES, model=tiny_model, settings=SETTINGS)
     np.testing.assert_array_equal(labels(0), plain.labels)
     assert (labels(1) != plain.labels).any()
+
+
+def test_foreign_background_does_not_compete_and_is_kept(tiny_model) -> None:
+    rest = TextClass('rest', (), 0, teaching=Teaching((example(),)))
+    untaught = replace(CLASSES, background=replace(rest, teaching=UNTAUGHT))
+    classes = replace(CLASSES, background=rest)
+    settings = replace(SETTINGS, threshold=0.3)
+    live, found = run_to_end(
+        Segmenter(tiny_model, settings).stream_live(IMAGE, classes)
+    )
+    plain = segment(IMAGE, untaught, model=tiny_model, settings=settings)
+    np.testing.assert_array_equal(found.labels, plain.labels)
+    np.testing.assert_array_equal(found.confidence, plain.confidence)
+    assert found.classes == classes
+    assert any("'rest'" in notice for notice in found.notices)
+    seen = run_to_end(survey(live, classes, settings))
+    assert [each.value for each in seen.classes] == [1, 2, 3]
+    why = run_to_end(explain(live, classes, settings, (5, 5)))
+    assert {each.value for each in why.shares} == {1, 2, 3}
+    with pytest.raises(InputError, match='does not take part'):
+        run_to_end(heat_map(live, classes, settings, 0))

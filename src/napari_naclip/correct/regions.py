@@ -192,7 +192,8 @@ def iter_regions(
     yield 0.9
     boxes = yield from _shares(find_boxes(ids, len(parts)), 0.95)
     queries = yield from _shares(live.queries(classes, settings), 0.95)
-    leads = find_leads(tokens, parts.labels, classes, queries, settings)
+    competing = live.competing(classes)
+    leads = find_leads(tokens, parts.labels, competing, queries, settings)
     return Regions(
         ids=ids,
         grid=grid,

@@ -20,7 +20,11 @@ from napari_naclip.engine.decide import class_queries
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.maps import iter_maps
 from napari_naclip.engine.recipe import make_recipe
-from napari_naclip.engine.teaching import foreign_notices, iter_queries
+from napari_naclip.engine.teaching import (
+    competing_classes,
+    foreign_notices,
+    iter_queries,
+)
 from napari_naclip.engine.types import (
     Partial,
     Progress,
@@ -145,17 +149,18 @@ class LiveSegmentation:
         check_threshold(classes, settings)
         # Texts first: their errors come before the long part.
         queries = yield from self.queries(classes, settings)
+        competing = self.competing(classes)
         self._encoder.start()
         self._take_refinement(settings)
         last, self._answer = self._answer, None
-        by_class = _split(queries, classes)
+        by_class = _split(queries, competing)
         if last is not None and _is_decided(last, by_class, settings):
             labeler = last.labeler
-            labeler.decide_again(classes, settings)
+            labeler.decide_again(competing, settings)
         else:
             before, known = _reusable(last, by_class, settings)
             labeler = Labeler(
-                self._features, queries, classes, settings, before, known
+                self._features, queries, competing, settings, before, known
             )
             fill = functools.partial(self._encoder.fill, self._features)
             yield Progress('windows', 0, len(self._features.tokens))
@@ -169,6 +174,14 @@ class LiveSegmentation:
             self._answer = _Answer(labeler, by_class, settings)
         self._features.tokens.release()
         return self._segmentation(labeler, classes, settings)
+
+    def competing(self, classes: ClassList) -> ClassList:
+        """Return the classes as they compete here, a row for each query.
+
+        See ``teaching.competing_classes``; everything here takes the list as
+        it is, too.
+        """
+        return competing_classes(classes, self.fingerprint)
 
     def queries(
         self, classes: ClassList, settings: Settings | None = None
@@ -231,7 +244,7 @@ class LiveSegmentation:
         other answer is asked for.
         """
         last = self._answer
-        by_class = _split(queries, classes)
+        by_class = _split(queries, self.competing(classes))
         if last is None or not _is_decided(last, by_class, settings):
             return None
         return last.labeler.tally

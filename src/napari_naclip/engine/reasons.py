@@ -153,6 +153,7 @@ def heat_map(
     InputError
         If no class with prompts has the value.
     """
+    classes = live.competing(classes)
     values = [row.value for row in classes.competitors]
     if value not in values:
         raise InputError(
@@ -193,6 +194,7 @@ def survey(
     classes : ClassList
     settings : Settings
     """
+    classes = live.competing(classes)
     spans = class_queries(classes)
     queries = yield from live.queries(classes, settings)
     size = live.region_size
@@ -275,6 +277,7 @@ def explain(
     count : int
         How many classes, at most.
     """
+    classes = live.competing(classes)
     spans = class_queries(classes)
     queries = yield from live.queries(classes, settings)
     features = live.features

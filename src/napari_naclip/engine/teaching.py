@@ -14,6 +14,7 @@ that is labeled.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 
 from napari_naclip.engine.decide import class_queries
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.taught import UNTAUGHT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -42,6 +44,28 @@ _MARGIN: Final = 0.5
 _LEAST_LEAD: Final = 0.2
 
 
+def competing_classes(classes: ClassList, model: str) -> ClassList:
+    """Return the classes as they compete for a model.
+
+    Parameters
+    ----------
+    classes : ClassList
+    model : str
+        Fingerprint of the model.
+
+    Returns
+    -------
+    ClassList
+        The same, but that a background row without prompts, of which only
+        other models have seen examples, is as if it was never taught: it
+        takes what is below the threshold, and does not compete.
+    """
+    row = classes.background
+    if row is None or row.prompts or row.teaching.seen_by(model):
+        return classes
+    return replace(classes, background=replace(row, teaching=UNTAUGHT))
+
+
 def taught_queries(
     words: torch.Tensor, classes: ClassList, model: str
 ) -> torch.Tensor:
@@ -58,18 +82,24 @@ def taught_queries(
     Returns
     -------
     (Q, D) float32 Tensor
-        A query for each of ``classes.query_owners``. Those of classes without
+        A query for each of the ``query_owners`` of ``competing_classes``. Those of classes without
         examples, or with a weight of 0, are the words to the last bit; taught
         ones are not of unit length.
 
     Raises
     ------
     InputError
-        If a class has no prompt and no example of this model.
+        If a class has no prompt and no example of this model, or an example
+        is of another length than the words.
     """
+    classes = competing_classes(classes, model)
     taught = _examples(classes, model)
     if not taught:
         return words
+    for place, examples in taught.items():
+        _check_length(
+            examples, words.shape[1], classes.competitors[place].name
+        )
     texts = words.numpy().astype(np.float64)
     tokens = {place: _mean(examples) for place, examples in taught.items()}
     aims = _aims(texts, classes, tokens, _center(taught))
@@ -145,6 +175,18 @@ def _examples(
                 'that it was taught with.'
             )
     return found
+
+
+def _check_length(
+    examples: tuple[Example, ...], length: int, name: str
+) -> None:
+    for each in examples:
+        if each.token.size != length:
+            raise InputError(
+                f'An example of class {name!r} has {each.token.size} numbers, '
+                f'but this model gives {length}: the list is damaged. Make '
+                'the class forget its examples and teach it again.'
+            )
 
 
 def _mean(examples: tuple[Example, ...]) -> Floats:

@@ -42,6 +42,8 @@ class Found:
     regions : Regions
     shares : (N, C) float32 array
         Probabilities of the classes, by the regions' mean tokens.
+    values : tuple of int
+        Label values of these classes.
     edited : (H, W) bool array
         Pixels that the person edited, or that are not to be labeled.
     center : (D,) float32 array
@@ -55,6 +57,7 @@ class Found:
     revision: int
     regions: Regions = field(repr=False)
     shares: npt.NDArray[np.float32] = field(repr=False)
+    values: tuple[int, ...]
     edited: Mask = field(repr=False)
     center: npt.NDArray[np.float32] = field(repr=False)
     model: str
@@ -158,7 +161,7 @@ class Guided:
     def choices(self, index: int) -> list[tuple[int, float]]:
         """Return label values with their probabilities, the best first."""
         shares = self._found.shares[index]
-        values = [row.value for row in self._found.shown.classes.competitors]
+        values = self._found.values
         order = np.argsort(-shares, kind='stable')
         return [(values[i], float(shares[i])) for i in order]
 
@@ -208,9 +211,11 @@ def find_guided(
         live, labels, confidence, shown.classes, shown.settings
     )
     queries = yield from live.queries(shown.classes, shown.settings)
+    competing = live.competing(shown.classes)
     shares = class_shares(
-        regions.tokens, queries, shown.classes, shown.settings.logit_scale
+        regions.tokens, queries, competing, shown.settings.logit_scale
     )
+    values = tuple(row.value for row in competing.competitors)
     yield None
     center = find_center(live)
     return Found(
@@ -219,6 +224,7 @@ def find_guided(
         revision,
         regions,
         shares,
+        values,
         edited,
         center,
         live.fingerprint,
