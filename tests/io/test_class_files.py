@@ -13,6 +13,7 @@ from napari_naclip.engine.class_rows import ClassRow, clean_text
 from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.classes import name_key
 from napari_naclip.engine.errors import InputError, NaclipError, StorageError
+from napari_naclip.io import class_files
 from napari_naclip.io.class_files import (
     MAX_SIZE,
     read_classes,
@@ -233,3 +234,20 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, suffix, data) -> None:
     except NaclipError:
         return
     assert ListState.from_drafts(drafts).rows
+
+
+@pytest.mark.parametrize('name', ['a.json', 'a.csv', 'a.txt'])
+def test_nothing_is_written_that_cannot_be_read_back(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, state = tmp_path / name, ListState.from_text('sky; trée')
+    write_classes(path, state)
+    size = path.stat().st_size
+    limit = 'MAX_JSON_SIZE' if name.endswith('json') else 'MAX_SIZE'
+    monkeypatch.setattr(class_files, limit, size)
+    write_classes(path, state, overwrite=True)
+    read_classes(path)
+    monkeypatch.setattr(class_files, limit, size - 1)
+    with pytest.raises(InputError, match='can be read back'):
+        write_classes(path, state, overwrite=True)
+    assert path.stat().st_size == size

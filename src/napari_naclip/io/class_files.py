@@ -41,7 +41,7 @@ JSON_VERSION: Final = 1
 #: Bytes; a list of every label value is smaller.
 MAX_SIZE: Final = 1_000_000
 #: Bytes of a JSON file, which may hold thousands of examples.
-MAX_JSON_SIZE: Final = 20_000_000
+MAX_JSON_SIZE: Final = 100_000_000
 #: Columns of a CSV file, in their order where a file has no header.
 COLUMNS: Final = ('name', 'prompts', 'color', 'value', 'on', 'locked')
 
@@ -112,7 +112,7 @@ def write_classes(
     Raises
     ------
     InputError
-        If there is nothing to write.
+        If there is nothing to write, or more than is read back.
     StorageError
         If it cannot be written.
     """
@@ -128,14 +128,24 @@ def write_classes(
         notices = _notice_taught(state.rows)
     else:
         text, notices = _format_text(state)
+    data = text.encode()
+    if len(data) > _most_bytes(path):
+        raise InputError(
+            f'The list takes {len(data) // 1000} kB in {path}, more than the '
+            f'{_most_bytes(path) // 1000} kB that can be read back. Forget '
+            'examples or remove classes, or write them as two lists.'
+        )
     with write_atomically(path, overwrite=overwrite) as temporary:
-        temporary.write_text(text, encoding='utf-8', newline='')
+        temporary.write_bytes(data)
     return notices
 
 
+def _most_bytes(path: Path) -> int:
+    return MAX_JSON_SIZE if path.suffix.lower() == '.json' else MAX_SIZE
+
+
 def _read_text(path: Path) -> str:
-    is_json = path.suffix.lower() == '.json'
-    most = MAX_JSON_SIZE if is_json else MAX_SIZE
+    most = _most_bytes(path)
     try:
         with path.open('rb') as file:
             data = file.read(most + 1)
