@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from data_sets import (
     write_values,
 )
 from napari_naclip.engine.errors import InputError, StorageError
+from napari_naclip.evaluate import count
 from napari_naclip.evaluate.count import iter_counts
 from napari_naclip.evaluate.kept_counts import KeptCounts
 from napari_naclip.evaluate.layouts import LAYOUTS, find_dataset
@@ -232,6 +234,33 @@ def test_labels_that_do_not_fit_are_named(
     (problem,) = evaluate(task, tmp_path / 'counts')['problems']
     assert match in problem
     assert str(path) in problem
+
+
+def test_files_that_go_or_change_on_the_way_do_not_end_the_run(
+    tmp_path: Path, made_up: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sample(tmp_path / 'data', SAMPLES['ade20k'])
+    task = plan_published('ade20k', tmp_path / 'data')
+    first, second, _ = task.pairs
+    answer = count.segment
+
+    def meddle(*arguments: Any, **options: Any) -> Any:
+        first.image.unlink(missing_ok=True)
+        if len(made_up) == 1:
+            os.utime(second.labels, ns=(0, 0))
+        return answer(*arguments, **options)
+
+    monkeypatch.setattr(count, 'segment', meddle)
+    kept = KeptCounts(tmp_path / 'counts', len(task.classes.rows))
+    assert not any(each.problem for each in iter_counts(task, NO_MODEL, kept))
+    # What was counted may be of the file before or after.
+    assert kept.read(second) is None
+    (problem,) = [
+        each.problem
+        for each in iter_counts(task, NO_MODEL, kept)
+        if each.problem
+    ]
+    assert f'{first.image} cannot be read' in problem
 
 
 def test_counts_that_cannot_be_kept_end_the_run(

@@ -15,6 +15,7 @@ from napari_naclip.engine.errors import (
     StorageError,
 )
 from napari_naclip.engine.segment import segment
+from napari_naclip.evaluate.kept_counts import describe_files
 from napari_naclip.evaluate.truth import IGNORED, read_labels
 from napari_naclip.io.images import read_image
 
@@ -80,11 +81,13 @@ def iter_counts(
             yield Counted(pair, confusions, is_kept=True)
             continue
         try:
+            # Before they are read: a change on the way counts as one.
+            files = describe_files(pair)
             confusions, notices = count_pair(pair, task, model)
         except (InputError, StorageError, OutOfMemoryError) as error:
             yield Counted(pair, None, problem=_name_image(pair, error))
             continue
-        kept.write(pair, confusions)
+        kept.write(pair, files, confusions)
         yield Counted(pair, confusions, notices=notices)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.confusion import Confusions
     from napari_naclip.evaluate.pairs import Pair
+
+#: Size in bytes and time of change, in ns, of an image and its labels.
+FileState: TypeAlias = list[list[int]]
 
 _SUFFIX: Final = '.counts.json'
 
@@ -48,7 +51,7 @@ class KeptCounts:
         """
         try:
             content = json.loads(self._path(pair).read_bytes())
-            if content['files'] != _describe_files(pair):
+            if content['files'] != describe_files(pair):
                 return None
             counts = np.array(content['counts'], np.int64).reshape(-1, 3)
             truth, answer, pixels = counts.T
@@ -56,18 +59,29 @@ class KeptCounts:
             is_ours &= counts[:, :2].max(initial=0) < self._count
             if not is_ours:
                 return None
-        except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        except (
+            OSError,
+            StorageError,
+            ValueError,
+            TypeError,
+            KeyError,
+            OverflowError,
+        ):
             return None
         confusions = np.zeros((self._count, self._count), np.int64)
         np.add.at(confusions, (truth, answer), pixels)
         return confusions
 
-    def write(self, pair: Pair, confusions: Confusions) -> None:
+    def write(
+        self, pair: Pair, files: FileState, confusions: Confusions
+    ) -> None:
         """Keep what was counted: whole, or not at all.
 
         Parameters
         ----------
         pair : Pair
+        files : list
+            What ``describe_files`` said before they were read.
         confusions : (K, K) int64 ndarray
 
         Raises
@@ -77,7 +91,7 @@ class KeptCounts:
         """
         truth, answer = np.nonzero(confusions)
         counts = np.column_stack([truth, answer, confusions[truth, answer]])
-        content = {'files': _describe_files(pair), 'counts': counts.tolist()}
+        content = {'files': files, 'counts': counts.tolist()}
         make_folder(self.folder)
         path = self._path(pair)
         with write_atomically(path, overwrite=True) as temporary:
@@ -98,7 +112,23 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def _describe_files(pair: Pair) -> list[Any]:
-    # Another size or time of change is another image.
-    found = [path.stat() for path in (pair.image, pair.labels)]
-    return [[each.st_size, each.st_mtime_ns] for each in found]
+def describe_files(pair: Pair) -> FileState:
+    """Return what tells whether the files of a pair are still the same.
+
+    Raises
+    ------
+    StorageError
+        If one is gone or cannot be looked at.
+    """
+    found: FileState = []
+    for path in (pair.image, pair.labels):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise StorageError(
+                f'{path} cannot be read: {error.strerror or error}. Put it '
+                'back, or allow to read it.'
+            ) from error
+        # Another size or time of change is another image.
+        found.append([status.st_size, status.st_mtime_ns])
+    return found
