@@ -8,8 +8,15 @@ from napari.components import ViewerModel
 
 from napari_naclip.engine.types import Region
 from napari_naclip.layers import assign as assigning
-from napari_naclip.layers.assign import Assignment, assign, take_back
+from napari_naclip.layers.assign import (
+    Assignment,
+    accept,
+    assign,
+    take_back,
+)
+from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import Result
+from napari_naclip.layers.write import write_block
 
 PLANE = (1, slice(None), slice(None))
 REGION = Region(2, 3, 12, 13)
@@ -69,3 +76,24 @@ def test_naparis_undo_knows_of_it(result) -> None:
     for _ in assignment.pieces:
         result.labels.undo()
     np.testing.assert_array_equal(result.labels.data, before)
+
+
+def test_what_was_accepted_is_not_written_again(result) -> None:
+    mask = np.zeros((10, 10), bool)
+    mask[2:5] = True
+    accept(result, PLANE, REGION, mask)
+    new = np.full((20, 30), 9, np.uint8)
+    kept = write_block(result, PLANE, new)
+    inside = result.labels.data[1, 2:12, 3:13]
+    assert kept == mask.sum()
+    np.testing.assert_array_equal(inside == 9, ~mask)
+    accept(result, PLANE, REGION, mask, is_right=False)
+    assert write_block(result, PLANE, new) == 0
+    assert (result.labels.data[1] == 9).all()
+
+
+def test_forgetting_edits_forgets_what_was_accepted(result) -> None:
+    accept(result, PLANE, REGION, np.ones((10, 10), bool))
+    forget_edits(result, PLANE)
+    write_block(result, PLANE, np.full((20, 30), 9, np.uint8))
+    assert (result.labels.data[1] == 9).all()

@@ -248,3 +248,17 @@ def test_keys_act_in_the_section_only(guided, click_next, qtbot) -> None:
     qtbot.keyClick(widget.classes.entry, Qt.Key.Key_A)
     assert np.array_equal(outlined(viewer), first)
     assert widget.classes.entry.toPlainText().endswith('a')
+
+
+def test_what_was_accepted_stays(guided, click_next, press_key, qtbot) -> None:
+    viewer, widget, labels = guided
+    click_next(widget)
+    first = outlined(viewer)
+    (value,) = np.unique(labels.data[first])
+    press_key(widget, 'A')
+    # Without its class the rest gets other labels.
+    widget.classes._model.set_on([int(value)], is_on=False)
+    qtbot.waitUntil(
+        lambda: (labels.data[~first] != value).all(), timeout=TIMEOUT
+    )
+    assert (labels.data[first] == value).all()

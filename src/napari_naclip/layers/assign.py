@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_naclip.engine.outputs import zeros
+from napari_naclip.layers.edits import block_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -98,6 +101,25 @@ def assign(
             assignment.pieces.append((indices, now[rows, columns].copy()))
             layer.data_setitem(indices, value)
         yield
+
+
+def accept(
+    result: Result,
+    plane: Sequence[int | slice],
+    region: Region,
+    mask: npt.NDArray[np.bool_],
+    *,
+    is_right: bool = True,
+) -> None:
+    """Say that the labels of a mask's pixels are right, or take it back.
+
+    See ``assign``. A later run or setting leaves them as they are.
+    """
+    if result.accepted is None:
+        result.accepted = zeros(tuple(result.labels.data.shape), bool)
+    at = block_of(plane, region)
+    block = result.accepted[at]
+    result.accepted[at] = block | mask if is_right else block & ~mask
 
 
 def take_back(assignment: Assignment) -> Iterator[None]:

@@ -104,7 +104,8 @@ def forget_edits(
 ) -> int:
     """Give edited pixels back to the model; return how many.
 
-    They get what the model wrote last into them. A checkpoint that is open
+    They get what the model wrote last into them, and what was accepted may be
+    written again. A checkpoint that is open
     remembers the edits, so that ``revert`` can bring them back.
 
     Parameters
@@ -127,6 +128,9 @@ def forget_edits(
     """
     region = plane_size(result, plane) if region is None else region
     at = block_of(plane, region)
+    if result.accepted is not None:
+        block = result.accepted[at]
+        result.accepted[at] = False if mask is None else block & ~mask
     before = _count(result, at, region)
     if not before:
         return 0

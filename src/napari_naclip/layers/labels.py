@@ -84,6 +84,10 @@ class Result:
         Of the run that is writing.
     previous : Checkpoint or None
         What the last change of model labels overwrote; see ``revert``.
+    accepted : bool array or None
+        Pixels whose labels the person said are right, in the shape of the
+        layer; None: none. The model writes there only where it may over
+        edits.
     revision : int
         Rises with each block that the model writes, or that is put back.
     listeners : list of callable
@@ -97,6 +101,7 @@ class Result:
     written: npt.NDArray[Any] = field(repr=False)
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     previous: Checkpoint | None = field(default=None, repr=False)
+    accepted: npt.NDArray[Any] | None = field(default=None, repr=False)
     revision: int = 0
     listeners: list[Callable[[Index], object]] = field(
         default_factory=list, repr=False

@@ -225,6 +225,7 @@ def _write_bands(
             locked,
             mode,
             is_new,
+            None if result.accepted is None else result.accepted[part],
         )
         kept += more
         if changes is not None:
@@ -244,6 +245,7 @@ def _find_changes(
     locked: Collection[int],
     mode: WriteMode,
     is_new: Mask | None,
+    accepted: Mask | None,
 ) -> tuple[int, Mask | None]:
     """Return how many edited pixels are kept, and which pixels change.
 
@@ -257,6 +259,8 @@ def _find_changes(
     kept = 0
     if mode != 'everywhere':
         is_edited = target != written
+        if accepted is not None:
+            is_edited |= accepted
         if mode == 'unedited':
             is_barred = is_edited & changes
             kept = int(np.count_nonzero(is_barred))
@@ -265,6 +269,8 @@ def _find_changes(
             if is_new is not None:
                 # What came in the same run may change again.
                 is_barred = np.where(is_new, is_edited, is_barred)
+            if accepted is not None:
+                is_barred |= accepted
             is_barred &= changes
             kept = int(np.count_nonzero(is_barred & is_edited))
         changes &= ~is_barred

@@ -73,6 +73,7 @@ class Corrections(QObject):
             live=live,
             parent=self,
         )
+        self.finisher.find_looked = self.guide.find_looked
         self.edits = EditsFollower(
             viewer,
             widget.correct.edits,

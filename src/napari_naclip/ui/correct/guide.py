@@ -7,28 +7,38 @@ until it is answered.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_naclip.engine.classes import BACKGROUND_NAME, BACKGROUND_VALUE
 from napari_naclip.engine.errors import InputError
-from napari_naclip.layers.assign import Assignment, assign, take_back
+from napari_naclip.layers.assign import (
+    Assignment,
+    accept,
+    assign,
+    take_back,
+)
 from napari_naclip.layers.outline import Outline
 from napari_naclip.layers.view import look_at
 from napari_naclip.ui.asides import Asides
 from napari_naclip.ui.correct import messages
 from napari_naclip.ui.correct.answering import Answer, Writing
-from napari_naclip.ui.correct.guide_panel import Choice
-from napari_naclip.ui.correct.guided import Guided, find_guided
+from napari_naclip.ui.correct.guided import (
+    Guided,
+    find_choices,
+    find_guided,
+    find_looked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    import numpy.typing as npt
     from napari.components import ViewerModel
 
     from napari_naclip.engine.taught import Example
+    from napari_naclip.layers.labels import Result
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.correct_panel import CorrectPanel
     from napari_naclip.ui.correct.guided import Found
@@ -94,6 +104,12 @@ class Guide(QObject):
     def is_idle(self) -> bool:
         """Whether everything is written and shown."""
         return self._writing.is_idle
+
+    def find_looked(
+        self, result: Result, plane: tuple[int | slice, ...]
+    ) -> npt.NDArray[np.bool_] | None:
+        """Return the pixels of a plane that were answered for; see there."""
+        return find_looked(self._places, result, plane)
 
     def look(self) -> None:
         """Notice that another plane, image or result is displayed."""
@@ -311,6 +327,7 @@ class Guide(QObject):
         region, mask = place.place(index)
         step = place.guidance.assign(index, value)
         if not step.is_change:
+            accept(place.result, place.plane, region, mask)
             self._answers.append(Answer(place, step))
             self._on_next()
             return
@@ -371,28 +388,11 @@ class Guide(QObject):
                 self.rest(messages.BACK_ELSEWHERE)
 
         if answer.assignment is None:
+            index = place.guidance.index_of(answer.step)
+            region, mask = place.place(index)
+            accept(place.result, place.plane, region, mask, is_right=False)
             show_again()
         else:
             self._writing.begin(
                 take_back(answer.assignment), show_again, self._on_not_written
             )
-
-
-def find_choices(
-    place: Guided, index: int
-) -> tuple[list[Choice], list[Choice]]:
-    """Return the likeliest classes of a region, and all that there are."""
-    rows = place.result.rows
-    names = {
-        value: Choice(value, rows[value].name, rows[value].color)
-        for value in sorted(rows)
-    }
-    names.setdefault(
-        BACKGROUND_VALUE, Choice(BACKGROUND_VALUE, BACKGROUND_NAME, '#000000')
-    )
-    likely = [
-        replace(names[value], share=share)
-        for value, share in place.choices(index)
-        if value in names
-    ]
-    return likely, list(names.values())

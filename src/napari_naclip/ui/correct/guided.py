@@ -6,17 +6,19 @@ rest is asked on the GUI thread.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_naclip.correct.guidance import Guidance
+from napari_naclip.engine.classes import BACKGROUND_NAME, BACKGROUND_VALUE
 from napari_naclip.engine.taught import Example
 from napari_naclip.engine.types import Region
+from napari_naclip.ui.correct.guide_panel import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     import numpy.typing as npt
 
@@ -229,3 +231,49 @@ def find_guided(
         center,
         live.fingerprint,
     )
+
+
+def find_choices(
+    place: Guided, index: int
+) -> tuple[list[Choice], list[Choice]]:
+    """Return the likeliest classes of a region, and all that there are."""
+    rows = place.result.rows
+    names = {
+        value: Choice(value, rows[value].name, rows[value].color)
+        for value in sorted(rows)
+    }
+    names.setdefault(
+        BACKGROUND_VALUE, Choice(BACKGROUND_VALUE, BACKGROUND_NAME, '#000000')
+    )
+    likely = [
+        replace(names[value], share=share)
+        for value, share in place.choices(index)
+        if value in names
+    ]
+    return likely, list(names.values())
+
+
+def find_looked(
+    places: Sequence[Guided], result: Result, plane: tuple[int | slice, ...]
+) -> Mask | None:
+    """Return which pixels of a plane a person has answered for.
+
+    Returns
+    -------
+    (H, W) bool array or None
+        Along the axes of the layer; None where nothing has been answered.
+    """
+    looked: Mask | None = None
+    for place in places:
+        if place.result is not result or place.plane != plane:
+            continue
+        guidance, snapshot = place.guidance, place.kept.snapshot
+        if not guidance.is_looked_at().any():
+            continue
+        if looked is None:
+            looked = snapshot.orient(np.zeros(snapshot.size, bool))
+        at = snapshot.index_of(_area(snapshot))
+        own = tuple(i for i in at if isinstance(i, slice))
+        seen = guidance.is_looked_at()[guidance.regions.ids]
+        looked[own] |= snapshot.orient(seen)
+    return looked
