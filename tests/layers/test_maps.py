@@ -73,6 +73,18 @@ def test_what_the_person_set_stays(viewer: ViewerModel) -> None:
     assert made.layer is not first
 
 
+def test_it_takes_the_units_of_other_labels(viewer: ViewerModel) -> None:
+    made = MapLayer('magma')
+    plane = (0, slice(None), slice(None))
+    values = np.zeros((40, 60), np.float16)
+    shown = PlaneMap(plane, Region(0, 0, 40, 60), 1, values)
+    for unit in ('um', 'nm'):
+        labels = viewer.layers[-1]
+        labels.units = ('s', unit, unit)
+        made.show(viewer, labels, 'a map', shown)
+        assert made.layer.units == labels.units
+
+
 @pytest.mark.parametrize('size', [(1, 1), (40, 60), (MOST_SIDE + 1, 7)])
 def test_large_maps_are_thinned(size: tuple[int, int]) -> None:
     step = step_for(size)

@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 
 from napari_naclip.correct.objects import Splitting, measure, split
 from napari_naclip.engine.types import Region
+from napari_naclip.layers.areas import shown_plane
 from napari_naclip.layers.object_layer import ObjectLayer
 from napari_naclip.layers.objects import (
     all_planes,
@@ -140,6 +141,20 @@ def test_going_to_an_object_shows_its_plane_and_its_place(stack) -> None:
     assert viewer.layers.selection.active == objects
     camera = getattr(viewer, 'scene', viewer).camera
     assert camera.center[-2:] == pytest.approx((17.25, 105.125))
+
+
+def test_going_to_an_object_in_another_unit(stack) -> None:
+    viewer, labels = stack
+    viewer.add_image(np.zeros((9, 2, 2)), units=('ms', 'nm', 'nm'))
+    if getattr(viewer.layers, 'units', None) is None:
+        pytest.skip('this napari knows no units of a viewer')
+    ids, tables = find(labels)
+    objects = show_objects(
+        viewer, labels, ids, make_columns(labels, tables, {})
+    )
+    viewer.dims.set_point(0, 0)
+    go_to(viewer, objects, PLANE, 2, Region(10, 20, 20, 22))
+    assert shown_plane(objects, viewer) == PLANE
 
 
 def test_all_planes_have_the_axes_of_one(stack) -> None:

@@ -105,3 +105,19 @@ def test_a_removed_outline_comes_back_and_goes(viewer) -> None:
     outline.remove(viewer)
     assert list(viewer.layers) == [labels]
     outline.remove(viewer)
+
+
+def test_it_takes_the_units_of_another_result(viewer) -> None:
+    outline = Outline('region')
+    for unit in ('um', 'nm'):
+        labels = viewer.add_labels(
+            np.zeros((30, 50), int), units=(unit, unit), scale=(2, 2)
+        )
+        outline.show(
+            viewer,
+            labels,
+            (slice(None), slice(None)),
+            Region(5, 6, 9, 10),
+            np.ones((4, 4), bool),
+        )
+        assert viewer.layers['region'].units == labels.units

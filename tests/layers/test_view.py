@@ -47,3 +47,27 @@ def test_exchanged_axes_and_planes() -> None:
         viewer, labels, (2, slice(None), slice(None)), Region(0, 20, 10, 40)
     )
     np.testing.assert_allclose(camera_of(viewer).center[-2:], (29.5, 4.5))
+
+
+def test_labels_in_another_unit_than_the_viewer() -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((4, 6)), scale=(100, 100), units=('nm', 'nm'))
+    labels = viewer.add_labels(np.zeros((40, 60), int), units=('um', 'um'))
+    if getattr(viewer.layers, 'units', None) is None:
+        pytest.skip('this napari knows no units of a viewer')
+    factor = (1 * labels.units[0]).to(viewer.layers.units[0]).magnitude
+    assert factor != 1
+    plane = (slice(None), slice(None))
+    # All of it: where napari itself looks at all layers.
+    look_at(viewer, labels, plane, Region(0, 0, 40, 60))
+    camera = camera_of(viewer)
+    np.testing.assert_allclose(
+        camera.center[-2:], np.array([19.5, 29.5]) * factor
+    )
+    canvas = np.array(viewer.canvas.size)
+    assert camera.zoom * factor == pytest.approx(
+        min((0.4 * canvas / [40, 60]).min(), canvas.min() / 48)
+    )
+    center = camera.center
+    viewer.reset_view()
+    np.testing.assert_allclose(camera.center[-2:], center[-2:], rtol=0.1)

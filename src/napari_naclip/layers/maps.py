@@ -166,6 +166,8 @@ def _place(
 
 
 def _move(layer: Image, transform: dict[str, Any]) -> None:
+    if tuple(layer.units) != tuple(transform['units']):
+        layer.units = transform['units']
     for key in ('scale', 'translate', 'rotate', 'shear', 'affine'):
         if not np.array_equal(
             np.asarray(getattr(layer, key)), np.asarray(transform[key])

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_naclip.layers.areas import pixel_area
 from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.regions import to_world
 from napari_naclip.layers.view import look_at
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def go_to(
         Around it, along the axes of the data.
     """
     place = [0.0 if isinstance(i, slice) else float(i) for i in plane]
-    world = objects.data_to_world(place)
+    world = to_world(objects, viewer, [place])[0]
     missing = viewer.dims.ndim - objects.ndim
     for axis, i in enumerate(plane):
         if not isinstance(i, slice):

@@ -128,6 +128,8 @@ class Outline:
             viewer.layers.selection.active = active
         else:
             layer.data = data
+            if tuple(layer.units) != tuple(transform['units']):
+                layer.units = transform['units']
             # napari finds the contours anew each time that one is set.
             for key in ('scale', 'translate', 'rotate', 'shear', 'affine'):
                 if key not in self._placed or not np.array_equal(

@@ -163,6 +163,30 @@ def _to_image(
     return inside[:, displayed]
 
 
+def to_world(
+    layer: Layer, viewer: ViewerModel, points: Sequence[Any] | Points
+) -> Points:
+    """Return where pixels of a layer lie for the sliders and the camera.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+    viewer : napari.components.ViewerModel
+    points : (N, D) sequence of float
+        In pixels of the layer.
+
+    Returns
+    -------
+    (N, D) float array
+        In the units of the viewer, which may not be those of the layer.
+    """
+    world = np.array([layer.data_to_world(each) for each in points])
+    own: Points = world / _unit_factors(
+        getattr(viewer.layers, 'units', None), layer.units, viewer
+    )
+    return own
+
+
 def _unit_factors(
     source: Sequence[Any] | None,
     target: Sequence[Any],

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_naclip.layers.regions import to_world
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,8 +59,7 @@ def look_at(
         axis - (viewer.dims.ndim - labels.ndim)
         for axis in viewer.dims.displayed
     ]
-    world = np.array([labels.data_to_world(each) for each in corners])
-    world = world[:, displayed]
+    world = to_world(labels, viewer, corners)[:, displayed]
     size = np.ptp(world, axis=0)
     middle = world.min(axis=0) + size / 2
     pixel = size.max() / max(region.size)

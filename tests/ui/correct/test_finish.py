@@ -103,6 +103,34 @@ def test_locked_classes_stay(opened, do, monkeypatch) -> None:
     np.testing.assert_array_equal(labels.data, before)
 
 
+@pytest.mark.parametrize('has_background', [False, True])
+def test_what_has_no_class_gets_none(
+    opened, do, press, qtbot, has_background
+) -> None:
+    _, widget, labels = opened
+    result = widget._sync.result
+    if has_background:
+        press(widget.classes.background)
+        qtbot.waitUntil(lambda: 0 in result.rows, timeout=TIMEOUT)
+        qtbot.wait(300)
+    # Background, or never labeled: not one piece, and some of it small.
+    for data in (labels.data, result.written):
+        data[:] = 1
+        data[:30] = 2
+        data[:, 90:] = 0
+        data[50:53, 20:23] = 0
+        data[10:12, 70:72] = 3
+        data[60:62, 95:97] = 3
+    before = labels.data.copy()
+    widget.finish.tidy.largest.setChecked(True)
+    widget.finish.tidy.smallest.setValue(50)
+    do(widget, widget.finish.tidy.clean)
+    assert (labels.data[before == 0] == 0).all()
+    # One of the two objects of its class goes, to what is around it.
+    assert (labels.data[10:12, 70:72] == 2).all()
+    assert (labels.data[60:62, 95:97] == 0).all() == has_background
+
+
 def test_what_changes_during_a_clean_up_stays(
     opened, press, qtbot, monkeypatch
 ) -> None:

@@ -73,12 +73,54 @@ class Compared:
     is_sure: bool
 
 
-def clean_plane(data: Any, plane: Plane, wanted: CleanUp) -> Work:
-    """Return the work of a clean-up."""
+@dataclass(frozen=True, slots=True)
+class ModelPlane:
+    """What the model wrote of a plane.
+
+    Attributes
+    ----------
+    written : array
+        What it wrote of the whole layer.
+    plane : tuple of int or slice
+    snapshots : sequence of PlaneSnapshot
+        What it is known to have labeled of the plane.
+    has_background : bool
+        Whether 0 is a class.
+    """
+
+    written: npt.NDArray[Any] = field(repr=False)
+    plane: Plane
+    snapshots: Sequence[PlaneSnapshot]
+    has_background: bool
+
+    def find_known(self) -> tuple[Mask | None, bool]:
+        """Return what ``correct.known.find_known`` does of the plane."""
+        parts = []
+        for each in self.snapshots:
+            mask = None if each.mask is None else each.orient(each.mask)
+            place = flat_plane(each.index_of(each.region))
+            parts.append((place, mask))
+        return find_known(
+            self.written[self.plane], parts, has_background=self.has_background
+        )
+
+
+def clean_plane(data: Any, model: ModelPlane, wanted: CleanUp) -> Work:
+    """Return the work of a clean-up.
+
+    Only what the model is known to have labeled changes; and without a
+    background nothing becomes 0, which then is no class but none.
+    """
 
     def work(is_stopped: Stopped, _tell: Tell) -> Cleaned:
-        before = np.array(data[plane])
-        return Cleaned(data, before, wanted.apply(before, is_stopped))
+        before = np.array(data[model.plane])
+        after = wanted.apply(before, is_stopped)
+        known, _ = model.find_known()
+        if known is not None:
+            after = np.where(known, after, before)
+        if not model.has_background:
+            after = np.where(after == 0, before, after)
+        return Cleaned(data, before, after)
 
     return work
 
@@ -156,52 +198,32 @@ def _find_confidence(
     return whole
 
 
-def compare_plane(
-    data: Any,
-    written: npt.NDArray[Any],
-    plane: Plane,
-    snapshots: Sequence[PlaneSnapshot],
-    *,
-    has_background: bool,
-    looked: Mask | None,
-) -> Work:
+def compare_plane(data: Any, model: ModelPlane, looked: Mask | None) -> Work:
     """Return the work of comparing labels with what the model wrote.
 
     Parameters
     ----------
     data : array-like
         Of the labels layer.
-    written : array
-        What the model wrote, in its shape.
-    plane : tuple of int or slice
-    snapshots : sequence of PlaneSnapshot
-        What it is known to have labeled of the plane.
-    has_background : bool
-        Whether 0 is a class.
+    model : ModelPlane
+        In its shape.
     looked : (H, W) bool array or None
         What the person has looked at.
     """
 
     def work(is_stopped: Stopped, tell: Tell) -> Compared:
-        model, corrected = written[plane], data[plane]
-        parts = []
-        for each in snapshots:
-            mask = None if each.mask is None else each.orient(each.mask)
-            place = flat_plane(each.index_of(each.region))
-            parts.append((place, mask))
-        known, is_sure = find_known(
-            model, parts, has_background=has_background
-        )
-        has_model = bool(parts) or bool(np.any(model))
+        written, corrected = model.written[model.plane], data[model.plane]
+        known, is_sure = model.find_known()
+        has_model = bool(model.snapshots) or bool(np.any(written))
         made = Agreement()
-        for made in compare(model, corrected, known):
+        for made in compare(written, corrected, known):
             if is_stopped():
                 break
-            tell((made.pixels + made.left_out) / max(1, model.size))
+            tell((made.pixels + made.left_out) / max(1, written.size))
         seen = None
         if looked is not None and not is_stopped():
             both = looked if known is None else looked & known
-            *_, seen = compare(model, corrected, both)
+            *_, seen = compare(written, corrected, both)
         return Compared(made, seen, has_model, is_sure)
 
     return work

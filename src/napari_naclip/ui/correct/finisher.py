@@ -21,6 +21,7 @@ from napari_naclip.ui.correct.doing import Doing
 from napari_naclip.ui.correct.finish_work import (
     Cleaned,
     Compared,
+    ModelPlane,
     Objects,
     clean_plane,
     compare_plane,
@@ -162,6 +163,16 @@ class Finisher(QObject):
             return result, plane
         return None
 
+    def _model(self, result: Result, plane: Plane) -> ModelPlane:
+        """Return what the model wrote of a plane."""
+        lives = self._session.lives.find(result, plane)
+        return ModelPlane(
+            result.written,
+            plane,
+            [each.snapshot for each in lives],
+            has_background=BACKGROUND_VALUE in result.rows,
+        )
+
     # Clean-up.
 
     def _on_clean(self) -> None:
@@ -170,15 +181,24 @@ class Finisher(QObject):
             return
         result, plane = found
         value = self._panel.value
-        wanted = self._panel.tidy.clean_up(None if value is None else {value})
+        # Of all classes, too, what is in none has no objects to tidy.
+        wanted = self._panel.tidy.clean_up(
+            result.rows.keys() - {BACKGROUND_VALUE}
+            if value is None
+            else {value}
+        )
         if wanted.is_nothing:
             self._panel.say(messages.NOTHING_TO_CLEAN)
         elif self._is_written(result):
             self._panel.say(messages.BUSY)
+        elif tuple(result.labels.data.shape) != result.written.shape:
+            self._panel.say(messages.GONE)
         else:
             self._doing.start(
                 messages.CLEANING,
-                clean_plane(result.labels.data, plane, wanted),
+                clean_plane(
+                    result.labels.data, self._model(result, plane), wanted
+                ),
                 functools.partial(self._take_clean, result, plane),
             )
 
@@ -298,17 +318,7 @@ class Finisher(QObject):
             looked = self.find_looked(result, plane)
         self._doing.start(
             messages.COMPARING,
-            compare_plane(
-                data,
-                result.written,
-                plane,
-                [
-                    each.snapshot
-                    for each in self._session.lives.find(result, plane)
-                ],
-                has_background=BACKGROUND_VALUE in result.rows,
-                looked=looked,
-            ),
+            compare_plane(data, self._model(result, plane), looked),
             functools.partial(self._show_agreement, result),
         )
 

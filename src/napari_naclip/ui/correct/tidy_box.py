@@ -70,14 +70,14 @@ class TidyBox(QWidget):
         )
         form.addRow(self.clean)
 
-    def clean_up(self, values: Collection[int] | None) -> CleanUp:
-        """Return what is chosen, for some label values or all."""
+    def clean_up(self, values: Collection[int]) -> CleanUp:
+        """Return what is chosen, for some label values."""
         return CleanUp(
             radius=self.radius.value(),
             largest_only=self.largest.isChecked(),
             min_object=self.smallest.value(),
             max_hole=self.holes.value(),
-            values=None if values is None else frozenset(values),
+            values=frozenset(values),
         )
 
 
