@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,16 @@ from hypothesis import strategies as st
 
 from napari_naclip.engine import affinities, refine, shifts
 from napari_naclip.engine.affinities import Affinities
+from napari_naclip.engine.errors import OutOfMemoryError
+from napari_naclip.engine.models import Model
 from napari_naclip.engine.refine import (
     Refiner,
     refine_in_place,
 )
+from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.shifts import Pixels, Planes
+from napari_naclip.engine.store import budgets
+from napari_naclip.engine.types import ClassList, Settings
 
 
 def shifted(image: np.ndarray, dilation: int) -> np.ndarray:
@@ -273,6 +279,33 @@ def test_row_after_row_takes_no_more_memory_for_more_rows() -> None:
     # A small picture takes little more than two copies of the maps.
     small = needed_bytes(20, (336, 448), 50, (1, 2, 4, 8, 12, 24))
     assert small < 3 * 20 * 336 * 448 * 4 + 48 * 336 * 448 * 4
+
+
+def test_too_little_memory_is_told_before_anything_is_done(
+    tiny_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = Settings(detail=None, templates=('{}',), refine='fine')
+    live = Segmenter(tiny_model, wish).open(np.eye(64, dtype=np.uint8) * 200)
+    classes = ClassList.from_text('sky; tree, bush')
+    needed = needed_bytes(3, (64, 64), 50, (1, 2, 4, 8, 12, 24))
+    monkeypatch.setattr(refine, 'free_memory', lambda: needed - 1)
+    with pytest.raises(OutOfMemoryError, match='3 words or synonyms'):
+        run_to_end(live.answer(classes))
+    assert live.features.tokens.done == 0
+    monkeypatch.setattr(refine, 'free_memory', lambda: needed)
+    run_to_end(live.answer(classes))
+
+
+def test_free_memory_is_a_part_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert 0 < budgets.free_memory() <= budgets.physical_memory()
+    told = tmp_path / 'meminfo'
+    monkeypatch.setattr(budgets, '_MEMORY_FILE', told)
+    assert budgets.free_memory() == budgets.physical_memory()
+    told.write_text('MemTotal:  9 kB\nMemAvailable:   12 kB\n')
+    if sys.platform != 'win32':
+        assert budgets.free_memory() == 12 * 1024
 
 
 def test_row_after_row_holds_no_copy_of_the_maps(

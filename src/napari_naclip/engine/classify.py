@@ -243,6 +243,15 @@ class Labeler:
         outer = with_halo(
             features.region, features.size, self._settings.refine
         ).intersection(features.plan.covered(features.size, features.part))
+
+        def guide(top: int, bottom: int) -> torch.Tensor:
+            return features.seen.guide(parts.rows_of(outer, top, bottom))
+
+        steps, dilations = REFINEMENTS[self._settings.refine]
+        # Before a window is looked at: there may be too little memory.
+        refiner = Refiner(
+            scores.queries, Affinities(guide, dilations, outer.size), steps
+        )
         shown = None
         if previews and first is not None and first.meets(features.region):
             shown = first.intersection(features.region)
@@ -262,14 +271,6 @@ class Labeler:
                 part = parts.in_tile(shown, rows.tile(index))
                 maps = self._projection.maps(scores, part)
                 yield self._preview(maps, part, part)
-
-        def guide(top: int, bottom: int) -> torch.Tensor:
-            return features.seen.guide(parts.rows_of(outer, top, bottom))
-
-        steps, dilations = REFINEMENTS[self._settings.refine]
-        refiner = Refiner(
-            scores.queries, Affinities(guide, dilations, outer.size), steps
-        )
         top = 0
         for index in rows.touching(outer.top, outer.bottom):
             yield from self._windows.fetch(index, scores, fill)

@@ -10,6 +10,8 @@ follow one another down the picture, each a few rows behind. So a picture of
 any height takes the memory of a few rows for each step, no row is computed
 twice, and the weights of a block of rows serve all steps while they are in
 the cache. A small picture is refined step after step, which takes less.
+These rows grow with the width, the steps and the number of maps: 20 maps of
+10,000 columns take 6.2 GB in the 50 steps of "fine", 0.7 GB in "fast".
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from napari_naclip.engine.errors import OutOfMemoryError
 from napari_naclip.engine.shifts import rows_layout
+from napari_naclip.engine.store.budgets import free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +68,11 @@ class Refiner:
         Of the picture.
     steps : int
         How often the maps are averaged; at least 1.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If it takes more memory than is free; before any of it is taken.
     """
 
     def __init__(self, maps: int, affinities: Affinities, steps: int) -> None:
@@ -75,6 +84,7 @@ class Refiner:
             affinities.reach,
             len(affinities.offsets),
         )
+        self._plan.check_memory()
         self._stream: _Stream | None = None
         if self._plan.whole_bytes > self._plan.stream_bytes:
             self._stream = _Stream(affinities, self._plan)
@@ -187,6 +197,18 @@ class _Plan:
         rows = self.steps * self.stage_rows * self.maps
         kept = min(height, self.steps * self.lag + self.block)
         return 4 * width * (rows + self.neighbors * kept)
+
+    def check_memory(self) -> None:
+        """Raise ``OutOfMemoryError`` if it takes more than is free."""
+        needed, free = min(self.whole_bytes, self.stream_bytes), free_memory()
+        if needed > free:
+            raise OutOfMemoryError(
+                f'Refining {self.maps} words or synonyms at once, '
+                f'{self.size[1]} pixels wide, takes {needed / 1e9:.1f} GB of '
+                f'memory; {free / 1e9:.1f} GB are free. Choose a faster '
+                'refinement or none, a narrower region, or fewer words; or '
+                'close other programs.'
+            )
 
 
 class _Stage:

@@ -5,17 +5,16 @@ Standard library only: settings and the command line need no more.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from napari_naclip.engine.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: The largest defaults, in bytes.
 MOST_MEMORY: Final = 1_000_000_000
@@ -23,6 +22,8 @@ MOST_DISK: Final = 5_000_000_000
 #: Parts of this machine that the defaults take at most.
 _MEMORY_PART: Final = 8
 _DISK_PART: Final = 10
+#: Where Linux tells what memory is free.
+_MEMORY_FILE: Final = Path('/proc/meminfo')
 #: The largest size that makes sense: 1 PB.
 LARGEST: Final = 10**15
 
@@ -78,7 +79,24 @@ def physical_memory() -> int:
     return found if found > 0 else 8_000_000_000
 
 
-def _windows_memory() -> int:
+def free_memory() -> int:
+    """Return the bytes that a program can have without swapping, about.
+
+    All of the machine's where the system doesn't tell.
+    """
+    found = 0
+    if sys.platform == 'win32':
+        found = _windows_memory(is_free=True)
+    else:
+        with contextlib.suppress(OSError, ValueError):
+            for line in _MEMORY_FILE.read_text().splitlines():
+                name, _, value = line.partition(':')
+                if name == 'MemAvailable':
+                    found = int(value.split()[0]) * 1024
+    return found if found > 0 else physical_memory()
+
+
+def _windows_memory(*, is_free: bool = False) -> int:
     import ctypes
 
     class Status(ctypes.Structure):
@@ -92,8 +110,8 @@ def _windows_memory() -> int:
     kernel = getattr(ctypes, 'windll').kernel32  # noqa: B009
     if not kernel.GlobalMemoryStatusEx(ctypes.byref(status)):
         return 0
-    # The first of the seven is the memory of the machine.
-    return int(status.number_0)
+    # The first of the seven is the memory of the machine, then what is free.
+    return int(status.number_1 if is_free else status.number_0)
 
 
 def _free_space(folder: Path) -> int:
