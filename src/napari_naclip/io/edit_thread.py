@@ -60,12 +60,41 @@ class EditThread:
         then : callable
             Called in the thread with None, or with what went wrong.
         """
-        self.remove_at_end(id(writer), writer.remove)
 
         def work() -> None:
+            writer.take(tiles)
+            writer.commit({**head, 'image': describe_image(image)})
+
+        self._do_for(writer, work, then)
+
+    def take(
+        self,
+        writer: EditWriter,
+        tiles: Mapping[str, Tile],
+        then: Callable[[Exception | None], None],
+    ) -> None:
+        """Compress tiles of a result, to be saved with others that follow.
+
+        Parameters
+        ----------
+        writer : EditWriter
+        tiles : mapping
+        then : callable
+            See ``save``.
+        """
+        self._do_for(writer, lambda: writer.take(tiles), then)
+
+    def _do_for(
+        self,
+        writer: EditWriter,
+        work: Callable[[], None],
+        then: Callable[[Exception | None], None],
+    ) -> None:
+        self.remove_at_end(id(writer), writer.remove)
+
+        def try_it() -> None:
             try:
-                writer.take(tiles)
-                writer.commit({**head, 'image': describe_image(image)})
+                work()
             except NaclipError as error:
                 then(error)
             except Exception as error:
@@ -74,7 +103,7 @@ class EditThread:
             else:
                 then(None)
 
-        self._do(work)
+        self._do(try_it)
 
     def remove(self, writer: EditWriter) -> None:
         """Remove what a writer saved, after what it has to do."""

@@ -13,13 +13,16 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.io.edit_store import EditWriter
 from napari_naclip.io.folders import edits_folder
 from napari_naclip.io.saved_edits import find_saved
 from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import store_list
 from napari_naclip.ui.correct import edit_messages as messages
+from napari_naclip.ui.correct import save_job
 from napari_naclip.ui.correct.autosave import AutoSaver
+from napari_naclip.ui.correct.save_job import SaveJob
 
 TIMEOUT = 60_000
 
@@ -194,6 +197,49 @@ def test_nothing_is_saved_without_edits(picture, qtbot) -> None:
     assert told.args[0].startswith('Edits saved by themselves')
     viewer.layers.remove(result.labels)
     qtbot.waitUntil(lambda: not list(edits_folder().iterdir()))
+
+
+def test_nothing_is_copied_without_edits() -> None:
+    viewer, result = make(np.zeros((700, 600)))
+    job = SaveJob(result, viewer)
+    assert job.begin()
+    while not job.step():
+        assert not job._tiles
+    # Once is enough.
+    assert not job.begin()
+    assert not list(edits_folder().iterdir())
+
+
+def test_saved_in_batches_though_one_fails(qtbot, monkeypatch) -> None:
+    monkeypatch.setattr(save_job, '_BATCH', 1)
+    viewer, result = make(np.zeros((700, 600)))
+    result.labels.paint((600, 500), 2)
+    taken: list[int] = []
+    take = EditWriter.take
+
+    def take_or_fail(self, tiles) -> None:
+        taken.append(len(tiles))
+        if len(taken) == 2:
+            raise MemoryError('no room')
+        take(self, tiles)
+
+    monkeypatch.setattr(EditWriter, 'take', take_or_fail)
+    said: list[str] = []
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.told.connect(said.append)
+    saver.follow(result)
+    qtbot.waitUntil(lambda: len(said) == 2, timeout=TIMEOUT)
+    assert 'no room' in said[0]
+    assert said[1].startswith('Edits saved')
+    # One of four fails, then the rest follows, and at last none.
+    assert taken == [1, 1, 1, 1, 1, 0]
+    saver._timer.stop()
+    saver._jobs[0]._writer._held.release()
+    (saved,) = find_saved(edits_folder())
+    labels, written = saved.load()
+    saved.close()
+    np.testing.assert_array_equal(labels, result.labels.data)
+    assert (written == 1).all()
 
 
 def test_saved_layer_needs_no_other(picture, qtbot, tmp_path) -> None:
