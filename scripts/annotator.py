@@ -55,11 +55,11 @@ def decide(
     """Let uncertain pixels be background, then name what was missing."""
     driver.check(panel.classes.background)
     set_number(driver, panel.classes.controls.margin, '0.04')
-    wait_for_driver(driver, labels)
+    wait_for_labels_of(driver, labels)
     expect((labels.data == 0).any(), 'The threshold sent nothing away.')
     driver.picture('threshold')
     type_classes(driver, panel, 'forest')
-    wait_for_driver(driver, labels)
+    wait_for_labels_of(driver, labels)
     value = panel.classes.rows()[names(panel).index('forest')].value
     expect((labels.data == value).any(), 'The new class has no pixel.')
 
@@ -158,16 +158,12 @@ def wait_for_region(driver: WindowDriver, panel: SegmentationWidget) -> None:
     """Wait until a region is shown, or all have been."""
     driver.wait(
         lambda: (
-            panel._guide_is_idle() and panel.correct.guide.accept.isEnabled()
+            panel._corrections.guide.is_idle
+            and panel.correct.guide.accept.isEnabled()
         ),
         'a region is shown',
     )
     driver.pause(0.5)
-
-
-def wait_for_driver(driver: WindowDriver, labels: Labels) -> None:
-    """Wait until labels have followed, whatever layer is the last."""
-    wait_for_labels_of(driver, labels)
 
 
 def wait_for_labels_of(driver: WindowDriver, labels: Labels) -> None:

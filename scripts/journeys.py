@@ -1,4 +1,4 @@
-"""The newcomer's and the expert's journey, by name."""
+"""The newcomer's, the expert's and the annotator's journey, by name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import napari
 from napari.settings import get_settings
 
+from annotator import go_annotator
 from expert import go_expert
 from newcomer import go_newcomer
 from window_driver import WindowDriver
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WINDOW = (1280, 800)
-_JOURNEYS = {'newcomer': go_newcomer, 'expert': go_expert}
+_JOURNEYS = {
+    'newcomer': go_newcomer,
+    'expert': go_expert,
+    'annotator': go_annotator,
+}
 
 
 def go(journey: str, theme: str, folder: Path) -> None:

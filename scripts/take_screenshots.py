@@ -1,7 +1,7 @@
 """Drive the real window as people would, check it, and keep pictures.
 
-Two journeys: a newcomer's first five minutes and an expert's ten. Each step
-checks what must hold, so that this is a test of the whole as well. It needs
+Three journeys: a newcomer's first five minutes, an expert's ten and an
+annotator's correction. Each step checks what must hold, so that this is a test of the whole as well. It needs
 an X server and ``xdotool``:
 
     xvfb-run -a -s "-screen 0 2880x1800x24" \
@@ -42,6 +42,12 @@ KEPT: dict[tuple[str, str, int], dict[str, str]] = {
     ('expert', 'dark', 1): {'planes': 'planes', 'low': 'low'},
     ('expert', 'dark', 2): {'micrometers': 'micrometers-2x'},
     ('expert', 'light', 2): {},
+    ('annotator', 'dark', 1): {
+        'why': 'why',
+        'next': 'next',
+        'edits': 'edits',
+        'agreement': 'agreement',
+    },
 }
 
 
@@ -49,7 +55,9 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('folder', type=Path)
-    parser.add_argument('--journey', choices=('newcomer', 'expert'))
+    parser.add_argument(
+        '--journey', choices=('newcomer', 'expert', 'annotator')
+    )
     parser.add_argument('--theme', choices=('dark', 'light'))
     parser.add_argument('--scale', type=int, choices=(1, 2))
     parser.add_argument(

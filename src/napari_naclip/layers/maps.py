@@ -75,7 +75,7 @@ def is_map(layer: object) -> bool:
 class MapLayer:
     """One map at a time in an Image layer, which is made when it is needed.
 
-    It is put below the labels, and never becomes the active layer. What is
+    It is put above the labels, and never becomes the active layer. What is
     shown is replaced where it is, so that the person's settings of it stay.
 
     Parameters
@@ -128,7 +128,8 @@ class MapLayer:
             metadata={_MAP_KEY: True},
             **transform,
         )
-        viewer.layers.insert(viewer.layers.index(labels), layer)
+        # Above the labels, which would hide it.
+        viewer.layers.insert(viewer.layers.index(labels) + 1, layer)
         viewer.layers.selection.active = active
 
     def hide(self, viewer: ViewerModel) -> None:

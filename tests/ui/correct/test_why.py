@@ -82,12 +82,12 @@ def confidence_of(widget) -> np.ndarray:
     return tally.confidence()
 
 
-def test_confidence_lies_below_the_labels(opened, press, settle) -> None:
+def test_confidence_lies_above_the_labels(opened, press, settle) -> None:
     viewer, widget, labels = opened
     press(widget.why.boxes['confidence'])
     settle(widget)
     (layer,) = maps(viewer).values()
-    assert viewer.layers.index(layer) == viewer.layers.index(labels) - 1
+    assert viewer.layers.index(layer) == viewer.layers.index(labels) + 1
     assert viewer.layers.selection.active is labels
     assert widget.image.image is viewer.layers[0]
     np.testing.assert_allclose(layer.data, confidence_of(widget), atol=1e-3)
