@@ -40,7 +40,7 @@ def test_a_part_lies_on_its_pixels(viewer: ViewerModel) -> None:
     )
     made = MapLayer('magma')
     made.show(viewer, labels, 'a map', shown)
-    assert list(viewer.layers) == [image, made.layer, labels]
+    assert list(viewer.layers) == [image, labels, made.layer]
     assert viewer.layers.selection.active is labels
     assert is_map(made.layer)
     assert not is_map(image)
