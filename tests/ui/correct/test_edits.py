@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_naclip.ui import steps
+from napari_naclip.layers import edits
+from napari_naclip.layers.edits import iter_edits
+from napari_naclip.ui import steps, turns
+from napari_naclip.ui.correct import edits as followers
 from sliders import drag
 
 TIMEOUT = 60_000
@@ -203,9 +206,30 @@ def test_outline_follows_the_brush(opened, press, count, qtbot) -> None:
         lambda: not widget.correct.edits.outline.isChecked(), timeout=TIMEOUT
     )
     press(widget.correct.edits.outline)
-    assert OUTLINE in viewer.layers
+    qtbot.waitUntil(lambda: OUTLINE in viewer.layers, timeout=TIMEOUT)
     press(widget.correct.edits.outline)
     assert OUTLINE not in viewer.layers
+
+
+def test_outline_is_found_in_turns(opened, press, qtbot, monkeypatch) -> None:
+    viewer, widget, labels = opened
+    found: list[int] = []
+
+    def find(*args):
+        for each in iter_edits(*args):
+            found.append(1)
+            yield each
+
+    # A row at a time, and a strip in each turn.
+    monkeypatch.setattr(edits, '_STRIP_PIXELS', 1)
+    monkeypatch.setattr(turns, '_TURN', 1e-4)
+    monkeypatch.setattr(followers, 'iter_edits', find)
+    edited = paint(labels, other_class(labels))
+    press(widget.correct.edits.outline)
+    assert OUTLINE not in viewer.layers
+    qtbot.waitUntil(lambda: OUTLINE in viewer.layers, timeout=TIMEOUT)
+    assert len(found) > 10
+    assert (viewer.layers[OUTLINE].data == 1).sum() == edited.sum()
 
 
 def test_choices_come_back_with_the_dock(opened, open_widget, qtbot) -> None:

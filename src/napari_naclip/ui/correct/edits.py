@@ -18,13 +18,15 @@ from napari_naclip.layers.edits import EditCount, forget_edits, iter_edits
 from napari_naclip.layers.outline import Outline, reduction_of
 from napari_naclip.layers.shown_parts import Part, drawn_parts, visible_part
 from napari_naclip.ui.correct import edit_messages as messages
+from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from napari.components import ViewerModel
     from napari.layers import Labels
 
+    from napari_naclip.engine.types import Region
     from napari_naclip.layers.labels import Result
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.edits_panel import EditsPanel
@@ -78,6 +80,7 @@ class EditsFollower(QObject):
         self._result: Result | None = None
         self._count: EditCount | None = None
         self._outline = Outline(_OUTLINE_NAME)
+        self._turns = Turns(self)
         self._count_timer = self._make_timer(self._count_on, 0)
         self._outline_timer = self._make_timer(self._draw, _DELAY)
         panel.outline_toggled.connect(self._on_outline_toggled)
@@ -106,6 +109,7 @@ class EditsFollower(QObject):
     def close(self) -> None:
         """Stop listening, for a dock that was closed."""
         self.follow(None)
+        self._turns.clear()
         self._outline.remove(self._viewer)
         for event in self._viewer_events():
             event.disconnect(self._on_moved)
@@ -205,9 +209,12 @@ class EditsFollower(QObject):
         if is_on:
             self._draw()
         else:
+            self._turns.clear()
             self._outline.remove(self._viewer)
 
     def _draw(self) -> None:
+        # Only what is there now counts.
+        self._turns.clear()
         result, count = self._result, self._count
         if not self._panel.outline.isChecked():
             return
@@ -220,14 +227,27 @@ class EditsFollower(QObject):
         if result is None or count is None or part is None:
             self._outline.pause(self._viewer)
             return
+        self._turns.add(self._draw_steps(result, count.plane, part))
+
+    def _draw_steps(
+        self, result: Result, plane: tuple[int | slice, ...], part: Region
+    ) -> Iterator[None]:
+        """Find the edits of what is visible strip by strip; outline them."""
         step = reduction_of(part.size)
-        strips = [
-            mask for _, mask in iter_edits(result, count.plane, part, step)
-        ]
+        strips = []
+        for _, mask in iter_edits(result, plane, part, step):
+            strips.append(mask)
+            yield
+            if result is not self._result or plane != self._plane():
+                # Another outline is on its way.
+                return
+        if self._outline.was_removed(self._viewer):
+            self._panel.outline.setChecked(False)
+            return
         self._outline.show_reduced(
             self._viewer,
             result.labels,
-            count.plane,
+            plane,
             (part.top, part.left),
             np.concatenate(strips),
             step,
