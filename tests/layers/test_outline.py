@@ -121,3 +121,26 @@ def test_it_takes_the_units_of_another_result(viewer) -> None:
             np.ones((4, 4), bool),
         )
         assert viewer.layers['region'].units == labels.units
+
+
+def test_the_extent_of_all_layers_stays(viewer) -> None:
+    labels = viewer.add_labels(np.zeros((900, 1300), int), scale=(2, 2))
+    seen = []
+    viewer.dims.events.range.connect(lambda _: seen.append(viewer.dims.range))
+    outline = Outline('region')
+    for region in (
+        Region(0, 0, 40, 50),
+        Region(860, 1200, 900, 1300),
+        Region(0, 0, 900, 1300),
+        Region(899, 0, 900, 1300),
+        Region(10, 1290, 890, 1300),
+    ):
+        outline.show(
+            viewer,
+            labels,
+            (slice(None), slice(None)),
+            region,
+            np.ones(region.size, bool),
+        )
+        assert (viewer.layers['region'].data == 1).any()
+    assert seen == []

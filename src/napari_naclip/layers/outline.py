@@ -81,7 +81,7 @@ class Outline:
         viewer: ViewerModel,
         labels: Labels,
         plane: Sequence[int | slice],
-        corner: tuple[int, int],
+        corner: tuple[int, ...],
         small: npt.NDArray[np.bool_],
         step: int,
     ) -> None:
@@ -102,7 +102,29 @@ class Outline:
         drawn = _surround(small, width)
         shape, factors, offset = [], [], []
         margin = width * step
-        corners = iter((corner[0] - margin, corner[1] - margin))
+        lengths = _lengths(labels, plane)
+        # A last row or column that reaches beyond the plane moves all.
+        corner = tuple(
+            first - max(0, first + count * step - length)
+            for first, count, length in zip(
+                corner, small.shape, lengths, strict=True
+            )
+        )
+        # Not beyond the plane: each time that the extent of all layers
+        # changes, napari draws every one of them anew.
+        rows, columns = (
+            _inside(first - margin, count, step, length)
+            for first, count, length in zip(
+                corner, drawn.shape, lengths, strict=True
+            )
+        )
+        drawn = drawn[rows, columns]
+        corners = iter(
+            (
+                corner[0] - margin + rows.start * step,
+                corner[1] - margin + columns.start * step,
+            )
+        )
         sides = iter(drawn.shape)
         for i in plane:
             if isinstance(i, slice):
@@ -127,20 +149,47 @@ class Outline:
             )
             viewer.layers.selection.active = active
         else:
-            layer.data = data
-            if tuple(layer.units) != tuple(transform['units']):
-                layer.units = transform['units']
-            # napari finds the contours anew each time that one is set.
-            for key in ('scale', 'translate', 'rotate', 'shear', 'affine'):
-                if key not in self._placed or not np.array_equal(
-                    self._placed[key], transform[key]
-                ):
-                    setattr(layer, key, transform[key])
+            start = [0.0 if isinstance(i, slice) else float(i) for i in plane]
+            self._place(
+                layer,
+                data,
+                transform,
+                matching_transform(labels, factors, start)['translate'],
+            )
             if not layer.visible:
                 layer.visible = True
         self._placed = transform
         if layer.contour != width:
             layer.contour = width
+
+    def _place(
+        self,
+        layer: Labels,
+        data: npt.NDArray[np.uint8],
+        transform: dict[str, Any],
+        start: npt.NDArray[np.float64],
+    ) -> None:
+        """Give the layer other pixels and another place.
+
+        By way of the first pixel of the plane, `start`, where it reaches
+        beyond the plane at no time.
+        """
+        if tuple(layer.units) != tuple(transform['units']):
+            layer.units = transform['units']
+        layer.translate = start
+        # napari finds the contours anew each time that one is set.
+        changed = [
+            key
+            for key in ('scale', 'rotate', 'shear', 'affine')
+            if key not in self._placed
+            or not np.array_equal(self._placed[key], transform[key])
+        ]
+        if changed:
+            layer.data = np.zeros([1] * data.ndim, data.dtype)
+        for key in changed:
+            setattr(layer, key, transform[key])
+        layer.data = data
+        layer.translate = transform['translate']
 
     def was_removed(self, viewer: ViewerModel) -> bool:
         """Return whether the person removed the layer."""
@@ -185,6 +234,22 @@ def _surround(
     around[outer] = 2
     around[inner] = 1
     return around
+
+
+def _lengths(labels: Labels, plane: Sequence[int | slice]) -> tuple[int, ...]:
+    """Return the rows and columns of a plane."""
+    return tuple(
+        length
+        for length, i in zip(labels.data.shape, plane, strict=True)
+        if isinstance(i, slice)
+    )
+
+
+def _inside(first: int, count: int, step: int, length: int) -> slice:
+    """Return which of some steps lie between 0 and a length."""
+    start = max(0, -(first // step))
+    stop = max(start + 1, min(count, (length - first) // step))
+    return slice(start, stop)
 
 
 def reduction_of(size: tuple[int, ...]) -> int:
