@@ -3,8 +3,7 @@
 After a run of the demo model at full detail: regions are asked for, given a
 class, accepted and taken back. A timer on the GUI thread tells the longest
 time between two of its beats, until the next region is shown and drawn,
-nothing left out; and how long that took. What napari needs by itself to zoom
-is measured at the end.
+nothing left out; and how long that took.
 
 Run it with ``python benchmarks/correct_stalls.py [--side N] [--json FILE]``.
 It needs a display; under Xvfb: ``xvfb-run -a python
@@ -95,33 +94,9 @@ def measure_side(side: int) -> dict[str, dict[str, float]]:
             lambda: panel.accept.isEnabled() and guide.is_idle,
         )
         settle(3000)
-    widget.correct.more.click()
-    settle(3000)
-    made['napari alone, zooming in and out'] = zoom_alone(viewer)
     viewer.close()
     settle(500)
     return made
-
-
-def zoom_alone(viewer: napari.Viewer) -> dict[str, float]:
-    """Return the longest stall of what Next does to the camera, alone.
-
-    napari uploads an image anew when its pixels become larger than those of
-    the screen, or smaller again.
-    """
-    camera = getattr(viewer, 'scene', viewer).camera
-
-    def zoom(factor: float) -> Callable[[], None]:
-        def act() -> None:
-            camera.zoom *= factor
-
-        return act
-
-    seen = [watch(zoom(each), lambda: True) for each in (20, 1 / 20, 20)]
-    return {
-        'seconds': 0.0,
-        'longest': max(each['longest'] for each in seen),
-    }
 
 
 def main() -> None:

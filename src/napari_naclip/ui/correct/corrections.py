@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject
 from napari_naclip.ui.correct.edits import EditsFollower
 from napari_naclip.ui.correct.finisher import Finisher
 from napari_naclip.ui.correct.guide import Guide
+from napari_naclip.ui.correct.guided import find_looked
 from napari_naclip.ui.correct.restore import EditRestorer
 from napari_naclip.ui.correct.why import Why
 
@@ -73,7 +74,9 @@ class Corrections(QObject):
             live=live,
             parent=self,
         )
-        self.finisher.find_looked = self.guide.find_looked
+        self.finisher.find_looked = lambda result, plane: find_looked(
+            self.guide.places, result, plane
+        )
         self.edits = EditsFollower(
             viewer,
             widget.correct.edits,

@@ -27,18 +27,15 @@ from napari_naclip.ui.correct.guided import (
     Guided,
     find_choices,
     find_guided,
-    find_looked,
 )
+from napari_naclip.ui.painting import painted_later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    import numpy.typing as npt
     from napari.components import ViewerModel
 
     from napari_naclip.engine.taught import Example
-    from napari_naclip.layers.labels import Result
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.correct_panel import CorrectPanel
     from napari_naclip.ui.correct.guided import Found
@@ -105,11 +102,10 @@ class Guide(QObject):
         """Whether everything is written and shown."""
         return self._writing.is_idle
 
-    def find_looked(
-        self, result: Result, plane: tuple[int | slice, ...]
-    ) -> npt.NDArray[np.bool_] | None:
-        """Return the pixels of a plane that were answered for; see there."""
-        return find_looked(self._places, result, plane)
+    @property
+    def places(self) -> tuple[Guided, ...]:
+        """The planes that regions are known of."""
+        return tuple(self._places)
 
     def look(self) -> None:
         """Notice that another plane, image or result is displayed."""
@@ -296,7 +292,10 @@ class Guide(QObject):
         look_at(self._viewer, labels, place.plane, region)
         yield
         if self._current == (place, index):
-            self._outline.show(self._viewer, labels, place.plane, region, mask)
+            with painted_later(self._panel):
+                self._outline.show(
+                    self._viewer, labels, place.plane, region, mask
+                )
 
     def _let_go(self) -> None:
         self._current = None
