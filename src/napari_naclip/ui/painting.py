@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,15 @@ def painted_later(widget: QWidget) -> Iterator[None]:
         # Of the window: it may be closed before.
         timer = QTimer(window)
         timer.setSingleShot(True)
-        timer.timeout.connect(functools.partial(_paint, window, timer))
+        timer.timeout.connect(
+            functools.partial(_paint, weakref.ref(window), weakref.ref(timer))
+        )
         timer.start(0)
 
 
-def _paint(window: QWidget, timer: QTimer) -> None:
-    timer.deleteLater()
-    window.setUpdatesEnabled(True)
+def _paint(window: weakref.ref[QWidget], timer: weakref.ref[QTimer]) -> None:
+    own, clock = window(), timer()
+    if clock is not None:
+        clock.deleteLater()
+    if own is not None:
+        own.setUpdatesEnabled(True)
