@@ -36,7 +36,7 @@ def press(widget: SegmentationWidget, button: object) -> tuple[float, float]:
     poll.setInterval(10)
 
     def look() -> None:
-        if not widget._finisher.is_busy:
+        if not widget._corrections.finisher.is_busy:
             loop.quit()
 
     poll.timeout.connect(look)

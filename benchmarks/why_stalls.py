@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def is_busy(widget: SegmentationWidget) -> bool:
     """Return whether labels, maps or lines are still to follow."""
-    live, why = widget._live, widget._why
+    live, why = widget._live, widget._corrections.why
     return (
         live._wish is not None
         or live._timer.isActive()

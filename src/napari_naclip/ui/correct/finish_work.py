@@ -17,6 +17,7 @@ from napari_naclip.correct.objects import (
 )
 from napari_naclip.engine.outputs import zeros
 from napari_naclip.layers.tidied import flat_plane
+from napari_naclip.ui.imports import prepare_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -147,6 +148,8 @@ def split_planes(
     """
 
     def work(is_stopped: Stopped, tell: Tell) -> Objects:
+        # Here, not in the window's thread.
+        prepare_labels(np.dtype(np.int32))
         ids = zeros(tuple(data.shape), np.dtype(np.int32))
         tables: list[tuple[Plane, ObjectTable]] = []
         first = 1
