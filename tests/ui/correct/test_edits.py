@@ -185,9 +185,11 @@ def test_outline_follows_the_brush(opened, press, count, qtbot) -> None:
 
     def outlined() -> np.ndarray:
         layer = viewer.layers[OUTLINE]
-        width = int(layer.contour)
-        inside = slice(width, -width)
-        return np.asarray(layer.data[inside, inside] == 1)
+        top, left = (int(each) for each in layer.translate)
+        rows, columns = layer.data.shape
+        found = np.zeros(labels.data.shape, bool)
+        found[top : top + rows, left : left + columns] = layer.data == 1
+        return found
 
     edited = paint(labels, other_class(labels))
     qtbot.waitUntil(
