@@ -151,4 +151,6 @@ def token_block(
     windows, mean = window_block(
         starts, window, grid, first, first + resizing.shape[1]
     )
-    return windows, resizing @ mean
+    # Not ``@``: numpy's BLAS would wake threads for so small a product, and
+    # they wait on every core for the next one, the window's own included.
+    return windows, np.einsum('ij,jk->ik', resizing, mean)
