@@ -16,7 +16,24 @@ TIMEOUT = 60_000
 
 
 @pytest.fixture
-def opened(make_napari_viewer, open_widget, run, picture, settle):
+def lives():
+    """Return a function that finds what answers and was made in the test.
+
+    Other tests may share one for as long as all of them run.
+    """
+
+    def find() -> list[LiveSegmentation]:
+        gc.collect()
+        found = [x for x in gc.get_objects() if type(x) is LiveSegmentation]
+        return [each for each in found if each not in before]
+
+    before: weakref.WeakSet[LiveSegmentation] = weakref.WeakSet()
+    before.update(find())
+    return find
+
+
+@pytest.fixture
+def opened(lives, make_napari_viewer, open_widget, run, picture, settle):
     """Return viewer, widget and labels after a run over two planes."""
     viewer = make_napari_viewer()
     viewer.add_image(np.stack([picture[..., 0], picture[::-1, :, 1]]))
@@ -44,13 +61,8 @@ def settle(qtbot):
     return wait
 
 
-def lives() -> list[LiveSegmentation]:
-    gc.collect()
-    return [x for x in gc.get_objects() if type(x) is LiveSegmentation]
-
-
 def test_a_plane_that_sleeps_follows_when_displayed(
-    opened, settle, monkeypatch
+    opened, lives, settle, monkeypatch
 ) -> None:
     viewer, widget, labels = opened
     looked: list[int] = []
@@ -86,7 +98,9 @@ def test_a_plane_that_sleeps_follows_when_displayed(
     assert not looked
 
 
-def test_nothing_answers_for_a_layer_that_is_gone(opened, settle) -> None:
+def test_nothing_answers_for_a_layer_that_is_gone(
+    opened, lives, settle
+) -> None:
     viewer, widget, labels = opened
     widget.classes.add_text('brick')
     settle(widget)
@@ -100,7 +114,7 @@ def test_nothing_answers_for_a_layer_that_is_gone(opened, settle) -> None:
 
 
 def test_nothing_answers_for_a_window_that_is_gone(
-    make_napari_viewer, open_widget, run, picture, settle, qtbot
+    lives, make_napari_viewer, open_widget, run, picture, settle, qtbot
 ) -> None:
     viewer = make_napari_viewer()
     viewer.add_image(picture)
