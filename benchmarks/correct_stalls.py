@@ -18,13 +18,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import napari
-import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
-from napari_naclip.demo.scenes import demo_scene
-from napari_naclip.ui.widget import SegmentationWidget
-from stalls import LONGEST, Beats, measure, settle
+from stalls import LONGEST, Beats, open_segmented, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,20 +57,7 @@ def watch(
 
 def measure_side(side: int) -> dict[str, dict[str, float]]:
     """Return the figures of every step on an image of so many pixels."""
-    viewer = napari.Viewer(show=True)
-    scene, text = demo_scene()
-    reps = -(-side // min(scene.image.shape[:2]))
-    image = np.tile(scene.image, (reps, reps, 1))[:side, :side]
-    viewer.add_image(image)
-    widget = SegmentationWidget(viewer)
-    viewer.window.add_dock_widget(widget, area='right')
-    widget.model.choose_model('demo')
-    detail = widget.image.detail_box
-    detail.setCurrentIndex(detail.findData('full'))
-    widget.classes.replace_text(text)
-    settle(1000)
-    run = measure(widget)
-    print(f'{side} x {side}: {run.windows} windows in {run.seconds:.1f} s')
+    viewer, widget = open_segmented(side)
     panel = widget.correct.guide
     widget.correct.more.click()
     settle(1000)

@@ -18,17 +18,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
-from napari_naclip.demo.scenes import demo_scene
 from napari_naclip.ui.class_table.model import Column
-from napari_naclip.ui.widget import SegmentationWidget
-from stalls import LONGEST, Beats, measure, settle
+from stalls import LONGEST, Beats, open_segmented, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_naclip.ui.widget import SegmentationWidget
 
 #: Milliseconds in which the window draws what has followed.
 DRAWN: Final = 700
@@ -108,20 +107,7 @@ def changes(
 
 def measure_side(side: int) -> dict[str, dict[str, float]]:
     """Return the figures of every change on an image of so many pixels."""
-    viewer = napari.Viewer(show=True)
-    scene, _ = demo_scene()
-    reps = -(-side // min(scene.image.shape[:2]))
-    image = np.tile(scene.image, (reps, reps, 1))[:side, :side]
-    viewer.add_image(image)
-    widget = SegmentationWidget(viewer)
-    viewer.window.add_dock_widget(widget, area='right')
-    widget.model.choose_model('demo')
-    detail = widget.image.detail_box
-    detail.setCurrentIndex(detail.findData('full'))
-    widget.classes.replace_text('sand; water; grass')
-    settle(1000)
-    run = measure(widget)
-    print(f'{side} x {side}: {run.windows} windows in {run.seconds:.1f} s')
+    viewer, widget = open_segmented(side, 'sand; water; grass')
     settle(1000)
     made = {
         name: follow(widget, change)

@@ -16,17 +16,15 @@ import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import napari
-import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
 from live_stalls import DRAWN, PATIENCE, REST
-from napari_naclip.demo.scenes import demo_scene
-from napari_naclip.ui.widget import SegmentationWidget
-from stalls import LONGEST, Beats, measure, settle
+from stalls import LONGEST, Beats, open_segmented, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from napari_naclip.ui.widget import SegmentationWidget
 
 
 def is_busy(widget: SegmentationWidget) -> bool:
@@ -71,20 +69,7 @@ def follow(
 
 def measure_side(side: int) -> None:
     """Print the figures of every change on an image of so many pixels."""
-    viewer = napari.Viewer(show=True)
-    scene, _ = demo_scene()
-    reps = -(-side // min(scene.image.shape[:2]))
-    image = np.tile(scene.image, (reps, reps, 1))[:side, :side]
-    viewer.add_image(image)
-    widget = SegmentationWidget(viewer)
-    viewer.window.add_dock_widget(widget, area='right')
-    widget.model.choose_model('demo')
-    detail = widget.image.detail_box
-    detail.setCurrentIndex(detail.findData('full'))
-    widget.classes.replace_text('sand; water; grass')
-    settle(1000)
-    run = measure(widget)
-    print(f'{side} x {side}: {run.windows} windows in {run.seconds:.1f} s')
+    viewer, widget = open_segmented(side, 'sand; water; grass')
     settle(1000)
     boxes, slider = widget.why.boxes, widget.classes.controls.slider
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from tqdm.std import tqdm
 
-from napari_naclip.cli.console import ProgressBar, print_error, print_note
+from napari_naclip.cli.console import print_error, print_note
 from napari_naclip.cli.evaluate_options import read_changes
+from napari_naclip.cli.load import load_chosen
 from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.registry import check_choice
@@ -29,7 +30,6 @@ from napari_naclip.evaluate.task import (
     plan_published,
 )
 from napari_naclip.io.class_files import read_classes
-from napari_naclip.io.folders import text_cache_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -51,7 +51,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
             'Files without a partner of the same name in the other folder '
             f'are left out: {task.unmatched}.'
         )
-    model = _load(arguments)
+    model = load_chosen(arguments)
     make_folder(folder)
     key = task.key(model)
     kept = KeptCounts(folder / f'counts-{key}', len(task.classes.rows))
@@ -139,22 +139,6 @@ def _usual_ignored(classes: ClassList) -> tuple[int, ...]:
     # A list so long that it has a class there needs the value.
     has_class = any(row.value == UNDECIDED for row in classes.rows)
     return () if has_class else (UNDECIDED,)
-
-
-def _load(arguments: argparse.Namespace) -> Model:
-    with ProgressBar(arguments.progress) as bar:
-        # Here and not above: this imports torch, which takes seconds.
-        from napari_naclip.engine.models import load_model
-
-        return load_model(
-            arguments.model,
-            weights=arguments.weights,
-            device=arguments.device,
-            precision=arguments.precision,
-            download=arguments.download,
-            cache_folder=text_cache_folder(),
-            progress=bar,
-        )
 
 
 def _count(

@@ -13,6 +13,7 @@ from napari_naclip.cli.console import (
     print_error,
     print_note,
 )
+from napari_naclip.cli.load import load_chosen
 from napari_naclip.engine.class_state import ListState
 from napari_naclip.engine.contrast import (
     describe_contrast,
@@ -25,7 +26,6 @@ from napari_naclip.engine.registry import check_choice
 from napari_naclip.engine.types import ClassList, Settings, check_threshold
 from napari_naclip.io.atomic import check_target
 from napari_naclip.io.class_files import read_classes
-from napari_naclip.io.folders import text_cache_folder
 from napari_naclip.io.images import check_image_file, read_image
 from napari_naclip.io.kept_features import shared_store
 from napari_naclip.io.labels import (
@@ -88,7 +88,7 @@ def run_segment(arguments: argparse.Namespace) -> int:
             continue
         if model is None:
             # After the first image: a single broken one costs no loading.
-            model = _load(arguments)
+            model = load_chosen(arguments)
         try:
             _segment_one(job, picture, classes, model, settings, arguments)
         except NaclipError as error:
@@ -246,22 +246,6 @@ def _is_ready(job: Job, *, overwrite: bool) -> bool:
         _print_failure(job, error)
         return False
     return True
-
-
-def _load(arguments: argparse.Namespace) -> Model:
-    with ProgressBar(arguments.progress) as bar:
-        # Here and not above: this imports torch, which takes seconds.
-        from napari_naclip.engine.models import load_model
-
-        return load_model(
-            arguments.model,
-            weights=arguments.weights,
-            device=arguments.device,
-            precision=arguments.precision,
-            download=arguments.download,
-            cache_folder=text_cache_folder(),
-            progress=bar,
-        )
 
 
 def _segment_one(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import logging
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.ui.correct import finish_messages as messages
+from napari_naclip.ui.correct.failures import describe_failure
 from napari_naclip.ui.correct.task import TaskRunner
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from napari_naclip.ui.correct.finish_panel import FinishPanel
     from napari_naclip.ui.correct.task import Work
-
-_logger = logging.getLogger(__name__)
 
 
 class Doing(QObject):
@@ -78,15 +76,13 @@ class Doing(QObject):
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        match error:
-            case NaclipError():
-                text = str(error)
-            case MemoryError():
-                text = messages.NO_MEMORY
-            case _:
-                _logger.error('finishing failed', exc_info=error)
-                text = messages.FAILED.format(error)
-        self._panel.say(text)
+        self._panel.say(
+            describe_failure(
+                error,
+                no_memory=messages.NO_MEMORY,
+                unexpected=messages.FAILED,
+            )
+        )
 
     def _on_cancel(self) -> None:
         self.end()

@@ -230,7 +230,7 @@ class Guide(QObject):
         self._waiting.clear()
 
     def _on_failed(self, error: Exception) -> None:
-        self.rest(messages.FAILED.format(error))
+        self.rest(messages.describe_failed(error))
 
     def _on_labels_changed(self) -> None:
         """Prepare the next regions while a person looks at this one."""

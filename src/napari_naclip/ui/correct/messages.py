@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from napari_naclip.ui.correct.failures import describe_failure
+
 if TYPE_CHECKING:
     from napari_naclip.correct.guidance import Guidance
 
@@ -13,6 +15,10 @@ NO_RESULT: Final = (
 )
 LOOKING: Final = 'Looking for regions…'
 FAILED: Final = 'There are no regions: {}. Press Next to try again.'
+NO_MEMORY: Final = (
+    'There is not enough memory to look for regions. Close other layers, or '
+    'label a smaller region.'
+)
 ALL_SEEN: Final = 'Every region has been looked at or edited.'
 FOLLOWING: Final = 'The labels are on their way…'
 NEEDS_LIVE: Final = (
@@ -26,6 +32,11 @@ NOT_WRITTEN: Final = (
     'The labels could not be written: {}. What was written so far is in the '
     'undo history of the layer.'
 )
+
+
+def describe_failed(error: Exception) -> str:
+    """Return why there are no regions."""
+    return describe_failure(error, no_memory=NO_MEMORY, unexpected=FAILED)
 
 
 def describe_region(name: str, share: float, pixels: int) -> str:

@@ -7,7 +7,6 @@ answers, after these, and anew each time that labels have changed.
 from __future__ import annotations
 
 import functools
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,11 +14,11 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_naclip.correct.empty import find_empty
-from napari_naclip.engine.errors import NaclipError
 from napari_naclip.layers.maps import MapLayer
 from napari_naclip.layers.regions import pixel_under
 from napari_naclip.ui.asides import Asides
 from napari_naclip.ui.correct import why_messages as messages
+from napari_naclip.ui.correct.failures import describe_failure
 from napari_naclip.ui.correct.why_work import (
     Asked,
     explain_pixel,
@@ -51,8 +50,6 @@ _COLORMAPS: Final = {
 }
 #: What all classes have to be looked at for.
 _SURVEYED: Final = ('confidence', 'margin')
-
-_logger = logging.getLogger(__name__)
 
 
 class Why(QObject):
@@ -269,15 +266,13 @@ class Why(QObject):
             self._panel.say(self._note)
 
     def _fail(self, error: Exception) -> None:
-        match error:
-            case NaclipError():
-                text = str(error)
-            case MemoryError():
-                text = messages.NO_MEMORY
-            case _:
-                _logger.error('no reasons', exc_info=error)
-                text = messages.FAILED.format(error)
-        self._panel.say(text)
+        self._panel.say(
+            describe_failure(
+                error,
+                no_memory=messages.NO_MEMORY,
+                unexpected=messages.FAILED,
+            )
+        )
 
     def _names(self) -> dict[int, str]:
         return {row.value: row.name for row in self._classes.rows()}
