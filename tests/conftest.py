@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from napari_naclip.engine.clip import load
 from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.models import Model, load_model
+from napari_naclip.engine.store import budgets
 
 # One thread: what is tested is not speed, and two suites may share a machine.
 torch.set_num_threads(1)
@@ -40,6 +41,15 @@ def golden_model(golden_clip: torch.nn.Module) -> Model:
     return load_model(
         (golden_clip, clip_tokenizer()), device='cpu', precision='float32'
     )
+
+
+@pytest.fixture
+def steady_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a disk of 1 TB, whatever else writes on it in the meantime.
+
+    The usual budget of kept features is a part of what is free.
+    """
+    monkeypatch.setattr(budgets, '_free_space', lambda _folder: 10**12)
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def test_smaller_acts_at_once(run, kept) -> None:
 
 
 @pytest.mark.parametrize('text', ['much', '-1', '2 GiB'])
+@pytest.mark.usefixtures('steady_disk')
 def test_no_size(run, text) -> None:
     before = load_budgets()
     done = run('cache', '--memory', '1GB', f'--disk={text}')

@@ -97,6 +97,7 @@ def test_free_space_of_a_folder_that_is_not_there(tmp_path) -> None:
     assert default_budgets(tmp_path / 'a' / 'b').disk > 0
 
 
+@pytest.mark.usefixtures('steady_disk')
 def test_budgets_are_kept(places) -> None:
     usual = load_budgets()
     save_budgets(memory=123)
@@ -119,6 +120,7 @@ def test_environment_wins(monkeypatch, caplog) -> None:
     assert f'{MEMORY_VARIABLE} is left out' in caplog.text
 
 
+@pytest.mark.usefixtures('steady_disk')
 @pytest.mark.parametrize(
     'content',
     [

@@ -19,7 +19,7 @@ MB = 1_000_000
 
 
 @pytest.fixture
-def panel(qtbot) -> KeptPanel:
+def panel(qtbot, steady_disk) -> KeptPanel:
     """Return the panel as a dock shows it, folded away."""
     panel = KeptPanel()
     qtbot.addWidget(panel)

@@ -176,7 +176,7 @@ def test_nothing_to_do_and_failures_are_said(
     monkeypatch.setattr(finish_work, 'split', fail)
     text = do(widget, widget.finish.objects.split)
     assert text == messages.FAILED.format('odd')
-    assert 'finishing failed' in caplog.text
+    assert 'RuntimeError: odd' in caplog.text
     viewer.layers.remove(labels)
     for button in (widget.finish.objects.split, widget.finish.compare):
         assert do(widget, button) == messages.NO_RESULT
