@@ -88,10 +88,32 @@ def load_file(arch: str, path: Path) -> tuple[torch.nn.Module, Tokenizer]:
     config = open_clip.get_model_config(arch)
     if config is None:
         raise ModelError(f'open_clip has no architecture {arch!r}.')
+    return load_config(config, path, name=arch)
+
+
+def load_config(
+    model_cfg: Mapping[str, Any], path: Path, *, name: str
+) -> tuple[torch.nn.Module, Tokenizer]:
+    """Return a model of a configuration, filled from a file.
+
+    Parameters
+    ----------
+    model_cfg : mapping
+        In the form of open_clip's model configurations.
+    path : Path
+        The weights.
+    name : str
+        What the model is called if the file is not for it.
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read or belongs to another model.
+    """
     state = read_state(path)
-    model = build_clip(config)
-    fill(model, state, source=f'{path} is not for {arch}')
-    context_length = config['text_cfg'].get('context_length', 77)
+    model = build_clip(model_cfg)
+    fill(model, state, source=f'{path} is not for {name}')
+    context_length = model_cfg['text_cfg'].get('context_length', 77)
     return model, clip_tokenizer(context_length)
 
 
