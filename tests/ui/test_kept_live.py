@@ -5,17 +5,22 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_naclip.engine import segmenter
 from napari_naclip.engine.types import Progress, Region, Settings
 from napari_naclip.layers.picture import Picture
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.ui import kept_live
 from napari_naclip.ui.kept_live import LiveBook, has_channels
 from napari_naclip.ui.live_thread import LiveThread, Question, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
 
 class Owner:
@@ -100,6 +105,36 @@ def test_what_answered_last_stays_awake(owner: Owner) -> None:
     assert asleep.snapshot.plane_key in keys
     # Of two that were made one after the other, the older one sleeps first.
     assert (11,) in keys
+
+
+def test_what_an_aside_wakes_counts_too(owner: Owner, monkeypatch) -> None:
+    viewer, result = make_stack(12)
+    snapshots = take_snapshots(result.image, viewer, Settings(), scope='all')
+    book = LiveBook(viewer)
+    add_all(book, snapshots, result, owner)
+
+    def load(_model: object) -> Iterator[Progress]:
+        yield Progress('load')
+
+    class Segmenter:
+        def __init__(self, *_args: object) -> None:
+            """Has no model."""
+
+        def iter_open(self, *_args: object) -> Generator[Progress, None, Live]:
+            yield Progress('read')
+            return Live()
+
+    monkeypatch.setattr(kept_live.SLOT, 'load', load)
+    monkeypatch.setattr(segmenter, 'Segmenter', Segmenter)
+    for snapshot in snapshots[1:4]:
+        (kept,) = book.find(result, snapshot.index)
+        assert kept.live is None
+        for _ in kept.wake():
+            pass
+    keys = awake(book, result, snapshots)
+    assert len(keys) == kept_live._MOST_KEPT
+    # None of them let another one sleep.
+    assert {each.plane_key for each in snapshots[1:4]} < set(keys)
 
 
 def test_what_keeps_another_model_sleeps(owner: Owner) -> None:

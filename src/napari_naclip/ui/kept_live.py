@@ -8,6 +8,7 @@ gone are forgotten.
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ _MOST_KEPT = 8
 _MOST_REGIONS = 32
 _MOST_PIXELS = 2**25
 
+_USES = itertools.count()
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -68,6 +71,10 @@ class KeptLive:
         Of the panel that ran: another one of the viewer leaves it alone.
     shown : Shown or None
         What the labels in the layer are; None: unfinished.
+    book : weakref to LiveBook or None
+        Where it is kept.
+    used : int
+        Rises from use to use; who was used last sleeps last.
     """
 
     live: LiveSegmentation | None = field(repr=False)
@@ -77,6 +84,8 @@ class KeptLive:
     settings: Settings
     owner: weakref.ref[LiveUpdater]
     shown: Shown | None
+    book: weakref.ref[LiveBook] | None = field(default=None, repr=False)
+    used: int = field(default_factory=_USES.__next__, repr=False)
 
     @property
     def pixels(self) -> int:
@@ -97,7 +106,7 @@ class KeptLive:
     def wake(self) -> Generator[Progress, None, LiveSegmentation]:
         """Yield progress; return what answers, made again if it sleeps.
 
-        Call it in the thread that answers, within the compute slot. Features
+        Then others sleep, as many as have to. Call it in the thread that answers, within the compute slot. Features
         that are not kept any more are computed with the answer.
 
         Raises
@@ -119,6 +128,9 @@ class KeptLive:
                 self.snapshot.read(), self.snapshot.engine_region
             )
             self.live = live
+            book = None if self.book is None else self.book()
+            if book is not None:
+                book.use(self)
         return live
 
 
@@ -173,36 +185,40 @@ class LiveBook:
                 settings=settings,
                 owner=weakref.ref(owner),
                 shown=Shown(request.classes, settings, locked),
+                book=weakref.ref(self),
             )
         )
         request.image.events.data.connect(self._on_image_replaced)
         self._make_room(result, request.snapshot.index)
 
     def use(self, kept: KeptLive) -> None:
-        """Note that something has answered: others sleep before it."""
-        plane = kept.snapshot.index
-        here = self.find(kept.result, plane)
-        self._drop(lambda each: each in here)
-        self._kept += [*(each for each in here if each is not kept), kept]
-        self._make_room(kept.result, plane)
+        """Note that something has answered: others sleep before it.
+
+        From any thread: it neither adds nor drops anything.
+        """
+        kept.used = next(_USES)
+        self._make_room(kept.result, kept.snapshot.index)
 
     def _make_room(
         self, result: Result, shown: tuple[int | slice, ...]
     ) -> None:
         """Let whole planes sleep, the oldest first, but not the one shown."""
         own = _key(result, shown)
-        here = [k for k in self._kept if k.live and k.key == own]
+        kept_now = sorted(self._kept, key=lambda kept: kept.used)
+        here = [k for k in kept_now if k.live and k.key == own]
         for kept in here[:-_MOST_REGIONS]:
             kept.live = None
         while True:
-            awake = [kept for kept in self._kept if kept.live is not None]
-            planes = dict.fromkeys(kept.key for kept in awake)
+            awake = [kept for kept in kept_now if kept.live is not None]
+            # A plane was used when the last of its regions was.
+            planes = {kept.key: kept.used for kept in awake}
             is_much = len(planes) > _MOST_KEPT or (
                 sum(kept.pixels for kept in awake) > _MOST_PIXELS
             )
-            oldest = next((key for key in planes if key != own), None)
-            if oldest is None or not is_much:
+            planes.pop(own, None)
+            if not planes or not is_much:
                 return
+            oldest = min(planes, key=planes.__getitem__)
             for kept in awake:
                 if kept.key == oldest:
                     kept.live = None
