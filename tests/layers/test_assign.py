@@ -8,6 +8,7 @@ from napari.components import ViewerModel
 
 from napari_naclip.engine.types import Region
 from napari_naclip.layers import assign as assigning
+from napari_naclip.layers import history
 from napari_naclip.layers.assign import (
     Assignment,
     accept,
@@ -70,12 +71,65 @@ def test_what_was_painted_since_stays(result) -> None:
     assert result.labels.data[1, 4, 5] == 7
 
 
-def test_naparis_undo_knows_of_it(result) -> None:
-    before = result.labels.data.copy()
-    assignment = give(result, np.ones((10, 10), bool), 3)
-    for _ in assignment.pieces:
-        result.labels.undo()
-    np.testing.assert_array_equal(result.labels.data, before)
+@pytest.mark.parametrize('share', [0.5, 1.0], ids=['specks', 'all'])
+def test_it_is_one_step_of_naparis_undo(result, share: float) -> None:
+    mask = np.random.default_rng(2).random((10, 10)) < share
+    layer = result.labels
+    layer.data_setitem((np.array([0]), np.array([4]), np.array([5])), 7)
+    before = layer.data.copy()
+    assignment = give(result, mask, 3)
+    after = layer.data.copy()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
+    layer.redo()
+    np.testing.assert_array_equal(layer.data, after)
+    # Taking it back is the next one.
+    for _ in take_back(assignment):
+        pass
+    np.testing.assert_array_equal(layer.data, before)
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, after)
+    layer.undo()
+    layer.undo()
+    assert layer.data[0, 4, 5] != 7
+
+
+def test_what_the_person_does_in_between_is_a_step_of_its_own(
+    result, monkeypatch
+) -> None:
+    monkeypatch.setattr(assigning, '_PIECE', 50)
+    layer = result.labels
+    steps = assign(
+        result, PLANE, REGION, np.ones((10, 10), bool), Assignment(result, 9)
+    )
+    next(steps)
+    first = layer.data.copy()
+    layer.data_setitem((np.array([0]), np.array([4]), np.array([5])), 7)
+    painted = layer.data.copy()
+    for _ in steps:
+        pass
+    assert (layer.data[1, 2:12, 3:13] == 9).all()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, painted)
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, first)
+
+
+def test_little_is_kept_of_each_pixel(result, monkeypatch) -> None:
+    monkeypatch.setattr(assigning, '_PIECE', 1000)
+    result.labels.data[1] = result.written[1] = 1
+    mask = np.ones((10, 10), bool)
+    mask[3, 4] = False
+    (piece,) = give(result, mask, 3).pieces
+    # The mask; of values that are all the same, one.
+    assert piece.mask.nbytes == mask.size
+    assert piece.before.strides == (0,)
+    if history._MaskedStep is None:
+        # A release that knows indices only.
+        return
+    (step,) = result.labels._undo_history[-1]
+    assert step.mask is piece.mask
+    assert step.old_values is piece.before
 
 
 def test_what_was_accepted_is_not_written_again(result) -> None:

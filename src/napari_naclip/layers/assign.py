@@ -7,25 +7,24 @@ and it can be taken back whatever has been painted since.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from napari_naclip.engine.outputs import zeros
+from napari_naclip.engine.types import Region
 from napari_naclip.layers.edits import block_of
+from napari_naclip.layers.history import Piece, UndoStep, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from napari_naclip.engine.types import Region
     from napari_naclip.layers.labels import Result
 
-    Indices = tuple[npt.NDArray[np.intp], ...]
-
 #: Pixels that are set at a time: some milliseconds.
-_PIECE: Final = 400_000
+_PIECE: Final = 200_000
 
 
 @dataclass(slots=True, eq=False)
@@ -37,20 +36,18 @@ class Assignment:
     result : Result
     value : int
         What its pixels got.
-    pieces : list
-        Indices of pixels that changed, and their values before.
+    pieces : list of Piece
+        Pixels that changed, and their values before.
     """
 
     result: Result
     value: int
-    pieces: list[tuple[Indices, npt.NDArray[Any]]] = field(
-        default_factory=list, repr=False
-    )
+    pieces: list[Piece] = field(default_factory=list, repr=False)
 
     @property
     def pixels(self) -> int:
         """How many pixels changed."""
-        return sum(len(before) for _, before in self.pieces)
+        return sum(len(piece.before) for piece in self.pieces)
 
 
 def assign(
@@ -62,7 +59,8 @@ def assign(
 ) -> Iterator[None]:
     """Give the pixels of a mask a value; yield after each piece.
 
-    Pixels that the person edited before stay as they are.
+    Pixels that the person edited before stay as they are. For napari's undo
+    it is one step.
 
     Parameters
     ----------
@@ -76,30 +74,22 @@ def assign(
         Takes in what changes; holds the value.
     """
     layer, value = result.labels, assignment.value
+    undo = UndoStep(layer)
     step = max(1, _PIECE // max(1, mask.shape[1]))
     for start in range(0, len(mask), step):
         part = mask[start : start + step]
         top = region.top + start
-        spans = iter(
-            (
-                slice(top, top + len(part)),
-                slice(region.left, region.right),
-            )
+        at = block_of(
+            plane, Region(top, region.left, top + len(part), region.right)
         )
-        at = tuple(next(spans) if isinstance(i, slice) else i for i in plane)
         now = np.asarray(layer.data[at])
-        is_free = now == np.asarray(result.written[at])
-        rows, columns = np.nonzero(part & is_free & (now != value))
-        if len(rows):
-            along = iter((rows + top, columns + region.left))
-            indices = tuple(
-                next(along)
-                if isinstance(i, slice)
-                else np.full(len(rows), i, np.intp)
-                for i in plane
-            )
-            assignment.pieces.append((indices, now[rows, columns].copy()))
-            layer.data_setitem(indices, value)
+        changes = now == np.asarray(result.written[at])
+        changes &= part
+        changes &= now != value
+        if changes.any():
+            piece = Piece.of(at, changes, now[changes])
+            assignment.pieces.append(piece)
+            undo.set(piece, value)
         yield
 
 
@@ -128,9 +118,12 @@ def take_back(assignment: Assignment) -> Iterator[None]:
     Where something else was painted since, that stays.
     """
     layer = assignment.result.labels
+    undo = UndoStep(layer)
     while assignment.pieces:
-        indices, before = assignment.pieces.pop()
-        now = np.asarray(layer.data[indices])
-        ours = now == assignment.value
-        layer.data_setitem(tuple(axis[ours] for axis in indices), before[ours])
+        piece = assignment.pieces.pop()
+        now = np.asarray(layer.data[piece.at])
+        ours = piece.mask & (now == assignment.value)
+        if ours.any():
+            back = shrunk(piece.before[ours[piece.mask]])
+            undo.set(Piece(piece.at, ours, shrunk(now[ours])), back)
         yield
