@@ -11,7 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_naclip.engine.attention import attend, neighborhood_bias
+from napari_naclip.engine.attention import (
+    attend,
+    mix_across,
+    neighborhood_bias,
+)
 
 CPU = torch.device('cpu')
 GRID = (3, 4)
@@ -144,3 +148,22 @@ def test_the_head_size_sets_the_scale() -> None:
     # 4 * 4 / sqrt(16) = 4
     weights = np.exp([0, 4, 0]) / np.exp([0, 4, 0]).sum()
     np.testing.assert_allclose(result, weights, atol=1e-6)
+
+
+def test_other_blocks_have_their_share_of_the_attention(
+    heads: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    query, key, value = heads
+    across = [(query, key), (key, 2 * query), (key, key)]
+    weights = [
+        torch.softmax(similarity(left, right), dim=-1)
+        for left, right in across
+    ]
+    last = torch.softmax(similarity(key, key) + make_bias(), dim=-1)
+    mixed = 0.7 * last + 0.3 * torch.stack(weights).mean(0)
+    attended = attend(query, key, value, make_bias(), 'naclip')
+    torch.testing.assert_close(
+        mix_across(attended, value, across, 0.3),
+        torch.einsum('bhij,bhjd->bhid', mixed, value),
+    )
+    assert torch.equal(mix_across(attended, value, [], 0.3), attended)

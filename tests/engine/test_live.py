@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from napari_naclip.engine.beyond import Beyond
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.features import DictStore
@@ -183,6 +184,10 @@ def test_only_windows_that_changed_are_looked_at_again(
         {'strategy': 'kk'},
         {'token_precision': 'float32'},
         {'window': 40},
+        {'beyond': Beyond(cross_share=0.3)},
+        {'beyond': Beyond(cls_share=-0.3)},
+        {'beyond': Beyond(mirror=True)},
+        {'beyond': Beyond(second_scale=2)},
     ],
 )
 def test_other_settings_find_no_tokens(

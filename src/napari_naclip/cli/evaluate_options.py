@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
+from napari_naclip.cli.beyond_options import add_beyond, read_beyond
 from napari_naclip.engine.types import (
     Architecture,
     Refinement,
@@ -140,10 +141,13 @@ def add_evaluate(
         settings.add_argument(
             f'--{name}', choices=choices, default=argparse.SUPPRESS, help=text
         )
+    add_beyond(parser)
 
 
 def read_changes(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of ``Settings`` that were given."""
     names = ('detail', *_NUMBERS, *_CHOICES)
     given = vars(arguments)
-    return {name: given[name] for name in names if name in given}
+    changes = {name: given[name] for name in names if name in given}
+    beyond = read_beyond(arguments)
+    return changes if beyond.is_off else {**changes, 'beyond': beyond}

@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import get_args
 
+from napari_naclip.cli.beyond_options import add_beyond
 from napari_naclip.cli.evaluate_options import EXAMPLE, add_evaluate
 from napari_naclip.engine.registry import DEFAULT_NAME, MODEL_NAMES
 from napari_naclip.engine.types import (
@@ -126,6 +127,7 @@ def _add_segment(parser: argparse.ArgumentParser) -> None:
     _add_classes(parser.add_argument_group('classes'))
     _add_model(parser.add_argument_group('model'))
     _add_settings(parser.add_argument_group('settings'))
+    add_beyond(parser)
 
 
 def _add_classes(group: argparse._ArgumentGroup) -> None:

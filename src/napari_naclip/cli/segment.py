@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_naclip.cli.beyond_options import read_beyond
 from napari_naclip.cli.console import (
     ProgressBar,
     format_shares,
@@ -233,6 +234,7 @@ def _make_settings(arguments: argparse.Namespace) -> Settings:
         max_hole=arguments.max_hole,
         templates=find_templates(arguments.templates),
         resampling=arguments.resampling,
+        beyond=read_beyond(arguments),
     )
 
 

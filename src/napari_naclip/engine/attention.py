@@ -14,6 +14,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention, softmax
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_naclip.engine.types import Strategy
 
 
@@ -87,6 +89,36 @@ def attend(
     if strategy == 'nonly':
         return _attend_neighbors_only(query, key, value, bias)
     return scaled_dot_product_attention(query, key, value)
+
+
+def mix_across(
+    attended: torch.Tensor,
+    value: torch.Tensor,
+    across: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    share: float,
+) -> torch.Tensor:
+    """Return the attention with a share of that of other blocks mixed in.
+
+    (1 - share) A v + share mean(softmax(q kᵀ / √d)) v: the residual
+    cross-correlation attention of Yang et al., "ResCLIP", arXiv 2411.15851.
+    Each head has the attention of its own number in the other blocks.
+
+    Parameters
+    ----------
+    attended, value : (B, heads, N, head_dim) Tensor
+        A v and v of the last block.
+    across : sequence of (query, key)
+        Of the other blocks, each like `value`; none changes nothing.
+    share : float
+        0 to 1.
+    """
+    if not across:
+        return attended
+    # The mean goes over products with v: no attention is ever held whole.
+    total = torch.zeros_like(attended)
+    for query, key in across:
+        total += scaled_dot_product_attention(query, key, value)
+    return torch.lerp(attended, total / len(across), share)
 
 
 def _attend_neighbors_only(

@@ -30,7 +30,10 @@ _OVERHEAD_ACCELERATOR = 1.0
 
 
 def batch_size(
-    tower: ImageTower, plan: WindowPlan, device: torch.device
+    tower: ImageTower,
+    plan: WindowPlan,
+    device: torch.device,
+    cost: float = 1.0,
 ) -> int:
     """Return how many windows every batch of a plan has, for any region.
 
@@ -38,9 +41,11 @@ def batch_size(
     ----------
     device : torch.device
         Where the tower was asked to run, wherever it is now.
+    cost : float
+        Looks at a window, in plain ones: see ``Beyond.cost``.
     """
     rows, columns = tower.grid(plan.window_height, plan.window_width)
-    flop = 2 * tower.parameter_count * (1 + rows * columns)
+    flop = 2 * tower.parameter_count * (1 + rows * columns) * cost
     is_cpu = device.type == 'cpu'
     budget = _FLOP_CPU if is_cpu else _FLOP_ACCELERATOR
     overhead = _OVERHEAD_CPU if is_cpu else _OVERHEAD_ACCELERATOR

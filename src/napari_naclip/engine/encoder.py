@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_naclip.engine import batches, pixels
+from napari_naclip.engine import batches, pixels, views
 from napari_naclip.engine.errors import (
     InputError,
     OutOfMemoryError,
@@ -248,7 +248,12 @@ class Encoder:
             yield Progress('windows', tokens.done, len(tokens), tokens.found)
 
     def _batch_size(self, plan: WindowPlan) -> int:
-        return batches.batch_size(self.model.tower, plan, self.model.device)
+        return batches.batch_size(
+            self.model.tower,
+            plan,
+            self.model.device,
+            self.settings.beyond.cost,
+        )
 
     def _finite_tokens(self, batch: torch.Tensor) -> torch.Tensor:
         """Return tokens on the CPU, from float32 where half overflowed."""
@@ -277,12 +282,7 @@ class Encoder:
         return tokens
 
     def _tokens(self, batch: torch.Tensor) -> torch.Tensor:
-        return self.model.tower.tokens(
-            batch,
-            strategy=self.settings.strategy,
-            architecture=self.settings.architecture,
-            gaussian_std=self.settings.gaussian_std,
-        ).cpu()
+        return views.window_tokens(self.model.tower, batch, self.settings)
 
     def _shrink_batch(self, size: int, error: BaseException) -> int:
         """Return a smaller batch size, on the CPU if need be."""

@@ -252,6 +252,7 @@ class WindowKeys:
                     settings.token_precision,
                     self._window,
                     batch_size,
+                    *settings.beyond.key_part(),
                 ]
             ).encode()
         )

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from napari_naclip.engine.beyond import Beyond
 from napari_naclip.engine.classes import ClassList, TextClass
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.templates import template_problem
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     'REFINEMENTS',
     'Architecture',
+    'Beyond',
     'ClassList',
     'Partial',
     'Progress',
@@ -107,6 +109,8 @@ class Settings:
     min_object, max_hole : int
         Pixels below which objects, and holes in one class, go to the class
         around them; 0: none do. See ``engine.cleanup``.
+    beyond : Beyond
+        What goes beyond the paper; nothing, unless it is asked for.
     """
 
     strategy: Strategy = 'naclip'
@@ -127,6 +131,7 @@ class Settings:
     token_precision: TokenPrecision = 'float16'
     min_object: int = 0
     max_hole: int = 0
+    beyond: Beyond = field(default_factory=Beyond)
 
     def __post_init__(self) -> None:
         for name, choices in (

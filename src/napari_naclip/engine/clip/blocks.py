@@ -151,7 +151,10 @@ class Block:
         return x + scaled
 
     def run(
-        self, x: torch.Tensor, mask: torch.Tensor | None = None
+        self,
+        x: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        heads: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Return the block's output, as open_clip computes it.
 
@@ -160,12 +163,14 @@ class Block:
         x : (B, N, C) float32 Tensor
         mask : (N, N) Tensor, optional
             Added to the attention logits.
+        heads : tuple of Tensor, optional
+            ``project_heads(x)``, where that is there already.
         """
-        query, key, value = self.project_heads(x)
+        query, key, value = self.project_heads(x) if heads is None else heads
         if mask is not None:
             mask = mask.to(query.dtype)
-        heads = scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        x = self.add_attended(x, self.merge_heads(heads))
+        mixed = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        x = self.add_attended(x, self.merge_heads(mixed))
         return self.add_mlp(x)
 
 

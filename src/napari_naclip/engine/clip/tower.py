@@ -7,20 +7,27 @@ token; this one runs at any size and ends in the patch tokens.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from open_clip.transformer import VisionTransformer
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, scaled_dot_product_attention
 from torch.nn.functional import normalize as unit_length
 
-from napari_naclip.engine.attention import attend, neighborhood_bias
+from napari_naclip.engine.attention import (
+    attend,
+    mix_across,
+    neighborhood_bias,
+)
+from napari_naclip.engine.beyond import Beyond, middle_blocks
 from napari_naclip.engine.clip import blocks
 from napari_naclip.engine.clip.products import can_pack
 from napari_naclip.engine.errors import ModelError
 
 if TYPE_CHECKING:
     from napari_naclip.engine.types import Architecture, Strategy
+
+_OFF: Final = Beyond()
 
 
 class ImageTower:
@@ -149,6 +156,7 @@ class ImageTower:
         strategy: Strategy = 'naclip',
         architecture: Architecture = 'reduced',
         gaussian_std: float = 5.0,
+        beyond: Beyond = _OFF,
     ) -> torch.Tensor:
         """Return the unit tokens of windows of one size.
 
@@ -157,6 +165,8 @@ class ImageTower:
         pixels : (B, 3, H, W) float32 Tensor
             Normalized pixels, at least one patch high and wide. Pixels beyond
             the last whole patch are not looked at.
+        beyond : Beyond
+            Of which only the shares count here: see ``views`` for the rest.
 
         Returns
         -------
@@ -171,26 +181,52 @@ class ImageTower:
         x = torch.cat([cls_token, x], dim=1)
         x = x + self._position_embedding(grid)
         x = blocks.normalize(visual.ln_pre, x, torch.float32)
-        for block in self._blocks[:-1]:
-            x = block.run(x)
-        x = self._run_last_block(
-            x, self._bias(grid, gaussian_std), strategy, architecture
+        middle = middle_blocks(len(self._blocks)) if beyond.cross_share else ()
+        across: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for index, block in enumerate(self._blocks[:-1]):
+            if index in middle:
+                heads = block.project_heads(x)
+                across.append(heads[:2])
+                x = block.run(x, heads=heads)
+            else:
+                x = block.run(x)
+        heads = self._blocks[-1].project_heads(x)
+        attended = mix_across(
+            attend(*heads, self._bias(grid, gaussian_std), strategy),
+            heads[2],
+            across,
+            beyond.cross_share,
         )
-        x = blocks.normalize(visual.ln_post, x, torch.float32)
-        embeddings = x[:, 1:] @ visual.proj.float()
-        tokens: torch.Tensor = unit_length(embeddings, dim=-1)
+        tokens = self._embed(self._finish(x, attended, architecture)[:, 1:])
+        if beyond.cls_share:
+            whole = self._embed_window(x, *heads)
+            tokens = unit_length(tokens + beyond.cls_share * whole, dim=-1)
         return tokens.unflatten(1, grid)  # type: ignore[no-any-return]
 
-    def _run_last_block(
+    def _finish(
+        self, x: torch.Tensor, attended: torch.Tensor, architecture: str
+    ) -> torch.Tensor:
+        """Return the last block's output from its attention's heads."""
+        block = self._blocks[-1]
+        merged = block.merge_heads(attended)
+        if architecture == 'reduced':
+            return merged
+        return block.add_mlp(block.add_attended(x, merged))
+
+    def _embed_window(
         self,
         x: torch.Tensor,
-        bias: torch.Tensor,
-        strategy: Strategy,
-        architecture: Architecture,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
     ) -> torch.Tensor:
-        block = self._blocks[-1]
-        heads = block.project_heads(x)
-        attended = block.merge_heads(attend(*heads, bias, strategy))
-        if architecture == 'reduced':
-            return attended
-        return block.add_mlp(block.add_attended(x, attended))
+        """Return CLIP's own embedding of the windows, (B, 1, D)."""
+        attended = scaled_dot_product_attention(query[:, :, :1], key, value)
+        return self._embed(self._finish(x[:, :1], attended, 'vanilla'))
+
+    def _embed(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the unit embeddings (B, N, D) of the last block's output."""
+        visual = self._visual
+        x = blocks.normalize(visual.ln_post, x, torch.float32)
+        embedded: torch.Tensor = unit_length(x @ visual.proj.float(), dim=-1)
+        return embedded
