@@ -24,7 +24,7 @@ import numpy as np
 
 from machine import read_memory, release_memory
 from napari_naclip.demo.scenes import demo_scene
-from napari_naclip.engine import classify
+from napari_naclip.engine import decision
 from napari_naclip.engine.models import load_model
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.types import ClassList, Settings
@@ -92,7 +92,7 @@ def measure(options: argparse.Namespace, height: int) -> tuple[float, float]:
             image[:512, :512], classes, previews=False
         )
     )
-    classify.TALLY_BYTES = 0
+    decision.TALLY_BYTES = 0
     image = Mosaic((height, options.width), options.dtype, options.chunks)
     release_memory()
     before = peak = read_memory('RssAnon')

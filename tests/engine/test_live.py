@@ -261,7 +261,7 @@ def test_without_a_store_windows_are_looked_at_once(
     if way == 'rows':
         force = property(lambda _: sys.maxsize)
         monkeypatch.setattr(
-            'napari_naclip.engine.refine._Plan.whole_bytes', force
+            'napari_naclip.engine.refine_plan.Plan.whole_bytes', force
         )
     image = np.tile(IMAGE, (3, 2, 1))
     settings = replace(SETTINGS, window=64, stride=32, refine=refine)
@@ -332,7 +332,7 @@ def test_without_memory_for_a_tally_answers_are_the_same(
 ) -> None:
     classes = make_list(list(WORDS[:3]), has_background=True)
     expected = segment(IMAGE, classes, model=demo, settings=SETTINGS)
-    monkeypatch.setattr('napari_naclip.engine.classify.TALLY_BYTES', 0)
+    monkeypatch.setattr('napari_naclip.engine.decision.TALLY_BYTES', 0)
     live = Segmenter(demo, SETTINGS, DictStore(kept)).open(IMAGE)
     for _ in range(2):
         assert_equal(run_to_end(live.answer(classes)), expected)

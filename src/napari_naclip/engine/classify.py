@@ -4,45 +4,43 @@ Everything here is linear in the tokens up to the softmax: the cosines, the
 upsampling, the mean over windows, the resize to the image and PAMR. It runs
 on the CPU, from the top of the image to its bottom: tile by tile, and refined
 row by row. Rows are refined as soon as their windows were looked at, so that
-nothing has to stay until the end, or to be made twice where nothing stays.
+nothing has to stay until the end, or to be made twice where nothing stays;
+but for what is around the strips of a wide image, see ``refined``, and where
+memory is too small for all classes at once.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_naclip.engine import outputs, parts
-from napari_naclip.engine.affinities import Affinities
-from napari_naclip.engine.decide import Tally, class_queries
+from napari_naclip.engine import parts
+from napari_naclip.engine.decision import Decision
 from napari_naclip.engine.fetch import WindowRows
-from napari_naclip.engine.refine import Refiner
-from napari_naclip.engine.tiles import TILE, Projection, TokenScores
+from napari_naclip.engine.refined import Given, Strip, cut
+from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import (
     REFINEMENTS,
     Partial,
     Progress,
     Region,
 )
-from napari_naclip.engine.windows import with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
 
-    import numpy.typing as npt
     import torch
 
+    from napari_naclip.engine.decide import Tally
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.fetch import Fill
+    from napari_naclip.engine.refined import Taken
     from napari_naclip.engine.types import ClassList, Settings
 
 #: Steps in which a refinement's progress is told.
 _REFINE_STEPS = 100
 #: Steps of one dilation that take about as long as maps and their preview.
 _MAPS_STEPS = 5
-#: Bytes of tallies that are kept for the next answer, at most.
-TALLY_BYTES = 512 * 2**20
 
 
 class Labeler:
@@ -63,8 +61,8 @@ class Labeler:
 
     Attributes
     ----------
-    tally : Tally or None
-        How the region's pixels were decided; None where it is not kept.
+    decision : Decision
+        The labels, and how the region's pixels were decided.
     """
 
     def __init__(
@@ -77,41 +75,17 @@ class Labeler:
         known: int = 0,
     ) -> None:
         self._features = features
-        self._classes = classes
         self._settings = settings
-        owners = class_queries(classes)
-        self._has_synonyms = any(len(each) > 1 for each in owners)
-        self._known = known
-        start = owners[known].start
-        self._queries = queries[start:]
-        self._owners = [
-            range(each.start - start, each.stop - start)
-            for each in owners[known:]
-        ]
-        self._projection = Projection(features)
-        self._windows = WindowRows(features, self._projection)
-        size = features.region.size
-        self._labels = outputs.buffered(
-            outputs.zeros(size, classes.label_dtype)
+        self._queries = queries
+        self.decision = Decision(
+            features.region, classes, settings, before, known
         )
-        self._confidence = outputs.buffered(outputs.zeros(size, np.float16))
-        self.tally = before
-        if before is not None:
-            before.allow_synonyms(needed=self._has_synonyms)
-        elif size[0] * size[1] * Tally.BYTES <= TALLY_BYTES:
-            self.tally = Tally.empty(*size, has_synonyms=self._has_synonyms)
 
-    def finish(
-        self,
-    ) -> tuple[npt.NDArray[np.unsignedinteger], npt.NDArray[np.float16]]:
-        """Return labels and confidence of the region, (rows, columns) each.
-
-        Once they are decided; see ``outputs.zeros`` for where they are.
-        """
-        return (
-            outputs.finished(self._labels),
-            outputs.finished(self._confidence),
-        )
+    @property
+    def _new_queries(self) -> torch.Tensor:
+        """Those of the classes that are not known."""
+        new = self.decision.new
+        return self._queries[new.start : new.stop]
 
     def decide(
         self, fill: Fill, first: Region | None = None
@@ -127,95 +101,50 @@ class Labeler:
         first : Region, optional
             What the person looks at: decided before the rest.
         """
-        scores = TokenScores(self._features, self._queries)
+        scores = TokenScores(self._features, self._new_queries)
+        projection = Projection(self._features)
+        windows = WindowRows(self._features, projection)
         region = self._features.region
         done: tuple[range, range] = range(0), range(0)
         if first is not None and first.meets(region):
-            done = self._touching(first.intersection(region))
-            holds = self._windows.may_hold(done[0])
+            done = projection.touching(first.intersection(region))
+            holds = windows.may_hold(done[0])
             for row in done[0]:
-                yield from self._windows.fetch(row, scores, fill, holds=holds)
-                yield self._decide_row(scores, row, done[1])
-        rows, columns = self._touching(region)
+                yield from windows.fetch(row, scores, fill, holds=holds)
+                yield self._decide_row(projection, scores, row, done[1])
+        rows, columns = projection.touching(region)
         for row in rows:
-            yield from self._windows.fetch(row, scores, fill)
+            yield from windows.fetch(row, scores, fill)
             spans = (
                 parts.without(columns, done[1])
                 if row in done[0]
                 else [columns]
             )
             for span in spans:
-                yield self._decide_row(scores, row, span)
-
-    def _touching(self, area: Region) -> tuple[range, range]:
-        """Return the tiles that hold any pixel of an area."""
-        return (
-            self._projection.rows.touching(area.top, area.bottom),
-            self._projection.columns.touching(area.left, area.right),
-        )
+                yield self._decide_row(projection, scores, row, span)
 
     def _decide_row(
-        self, scores: TokenScores, index: int, span: range
+        self,
+        projection: Projection,
+        scores: TokenScores,
+        index: int,
+        span: range,
     ) -> Partial:
         """Decide some tiles of a row of tiles whose windows are there."""
-        rows, columns = self._projection.rows, self._projection.columns
-        region = self._features.region
-        row = rows.tile(index)
-        inner_rows, outer_rows = row.overlap(region.top, region.bottom)
+        row = projection.rows.tile(index)
+        places = []
         for j in span:
-            column = columns.tile(j)
-            inner, outer = column.overlap(region.left, region.right)
+            column = projection.columns.tile(j)
             # Whole tiles: a part of one would be products of other shapes.
-            maps = self._projection.tile(scores, row, column)
-            self._add(maps, (inner_rows, inner), (outer_rows, outer))
-        left = max(columns.tile(span[0]).start, region.left)
-        right = min(columns.tile(span[-1]).stop, region.right)
-        return Partial(
-            Region(
-                region.top + outer_rows.start,
-                left,
-                region.top + outer_rows.stop,
-                right,
-            ),
-            self._labels[
-                outer_rows, left - region.left : right - region.left
-            ].copy(),
-        )
-
-    def _add(
-        self,
-        maps: torch.Tensor,
-        inner: tuple[slice, slice],
-        outer: tuple[slice, slice],
-    ) -> None:
-        """Let the classes compete in an area.
-
-        Parameters
-        ----------
-        maps : (Q, rows, columns) float32 Tensor
-        inner, outer : (slice, slice)
-            The pixels that count, in the maps and in the region.
-        """
-        tally = Tally.empty(*maps.shape[1:], has_synonyms=self._has_synonyms)
-        if self._known and self.tally is not None:
-            tally.part(*inner).assign(self.tally.part(*outer))
-        self._count(maps, tally)
-        tally = tally.part(*inner)
-        self._labels[outer] = tally.labels(
-            self._classes, self._settings.threshold
-        )
-        self._confidence[outer] = tally.confidence()
-        if self.tally is not None:
-            self.tally.part(*outer).assign(tally)
-
-    def _count(self, maps: torch.Tensor, tally: Tally) -> None:
-        """Add the classes that are not in it yet to a tally."""
-        for place, each in enumerate(self._owners, start=self._known):
-            tally.add(
-                maps[each.start : each.stop],
-                place,
-                self._settings.logit_scale,
+            maps = projection.tile(scores, row, column)
+            places.append(
+                Region(row.start, column.start, row.stop, column.stop)
             )
+            self.decision.add(maps, places[-1])
+        area = Region(
+            row.start, places[0].left, row.stop, places[-1].right
+        ).intersection(self._features.region)
+        return Partial(area, self.decision.labels_of(area))
 
     def refine(
         self,
@@ -236,59 +165,119 @@ class Labeler:
             Whether labels without refinement come before the refined ones;
             only where all classes are new.
         """
-        features, rows = self._features, self._projection.rows
-        scores = TokenScores(features, self._queries)
-        # Beyond this nothing is known that would be the same in the whole
-        # image.
-        outer = with_halo(
-            features.region, features.size, self._settings.refine
-        ).intersection(features.plan.covered(features.size, features.part))
+        features = self._features
+        if first is not None and first.meets(features.region):
+            first = first.intersection(features.region)
+        else:
+            first = None
+        strips = cut(features.region, self._settings.refine)
+        for index, area in enumerate(strips):
+            strip = Strip(features, self._settings.refine, area)
+            most = strip.plan(len(self.decision.new)).most_maps()
+            groups = self.decision.groups(most)
+            # Before a window is looked at: there may be too little memory.
+            largest = max(map(len, map(self.decision.queries_of, groups)))
+            strip.plan(largest).check_memory()
+            if len(groups) > 1:
+                self.decision.expect_groups(area)
+            for turn, group in enumerate(groups):
+                steps = strip.refine(self._queries_of(group), fill)
+                previewer = None
+                if previews and turn == 0:
+                    if first is not None and index == 0:
+                        part = None if len(strips) == 1 else first
+                        first = yield from self._show(first, fill, part)
+                    previewer = self._previewer(strip, first, len(groups) > 1)
+                for step in steps:
+                    if isinstance(step, Progress):
+                        yield step
+                    elif isinstance(step, Given):
+                        if step.place is not None:
+                            self.decision.add(step.maps, step.place, group)
+                        done, taken = (
+                            (index + (turn + each) / len(groups)) / len(strips)
+                            for each in (step.done, step.taken)
+                        )
+                        yield self._refine_progress(done, taken)
+                    elif previewer is not None:
+                        yield from previewer(step)
 
-        def guide(top: int, bottom: int) -> torch.Tensor:
-            return features.seen.guide(parts.rows_of(outer, top, bottom))
+    def _queries_of(self, group: range) -> torch.Tensor:
+        queries = self.decision.queries_of(group)
+        return self._queries[queries.start : queries.stop]
 
-        steps, dilations = REFINEMENTS[self._settings.refine]
-        # Before a window is looked at: there may be too little memory.
-        refiner = Refiner(
-            scores.queries, Affinities(guide, dilations, outer.size), steps
+    def _show(
+        self, area: Region, fill: Fill, near: Region | None
+    ) -> Generator[Progress | Partial, None, Region]:
+        """Yield previews of an area; return what they are of.
+
+        Parameters
+        ----------
+        area : Region
+            In the features' region.
+        fill : callable
+        near : Region or None
+            Only windows are looked at that it depends on; None: all in the
+            rows.
+        """
+        features = self._features
+        window_part = (
+            None if near is None else features.plan.part(features.size, near)
         )
-        shown = None
-        if previews and first is not None and first.meets(features.region):
-            shown = first.intersection(features.region)
-            indices = rows.touching(shown.top, shown.bottom)
-            holds = self._windows.may_hold(indices)
-            # Whole rows of tiles: the others then do not meet it.
-            shown = Region(
-                max(rows.tile(indices[0]).start, features.region.top),
-                shown.left,
-                min(rows.tile(indices[-1]).stop, features.region.bottom),
-                shown.right,
+        projection = Projection(features, window_part)
+        windows = WindowRows(features, projection)
+        scores = TokenScores(features, self._new_queries, window_part)
+        rows, _ = projection.touching(area)
+        holds = windows.may_hold(rows)
+        # Whole rows of tiles: the others then do not meet it.
+        shown = Region(
+            projection.rows.tile(rows[0]).start,
+            area.left,
+            projection.rows.tile(rows[-1]).stop,
+            area.right,
+        ).intersection(features.region)
+        for index in rows:
+            yield from windows.fetch(index, scores, fill, holds=holds)
+            part = parts.in_tile(shown, projection.rows.tile(index))
+            yield self.decision.preview(
+                functools.partial(projection.maps, scores), part
             )
-            for index in indices:
-                yield from self._windows.fetch(
-                    index, scores, fill, holds=holds
-                )
-                part = parts.in_tile(shown, rows.tile(index))
-                maps = self._projection.maps(scores, part)
-                yield self._preview(maps, part, part)
-        top = 0
-        for index in rows.touching(outer.top, outer.bottom):
-            yield from self._windows.fetch(index, scores, fill)
-            place = parts.in_tile(outer, rows.tile(index))
-            maps = self._projection.maps(scores, place)
-            if previews and place.meets(features.region):
-                part = place.intersection(features.region)
+        return shown
+
+    def _previewer(
+        self, strip: Strip, shown: Region | None, is_grouped: bool
+    ) -> Callable[[Taken], Iterator[Partial]]:
+        """Return what yields previews of rows of a strip that were taken.
+
+        Parameters
+        ----------
+        shown : Region or None
+            What was previewed already.
+        is_grouped : bool
+            Whether the maps are not those of all queries.
+        """
+        projection = strip.projection
+        scores = TokenScores(
+            self._features, self._new_queries, projection.part
+        )
+
+        def maps_of(step: Taken, area: Region) -> torch.Tensor:
+            if is_grouped:
+                return projection.maps(scores, area)
+            rows, columns = area.within(step.place)
+            return step.maps[:, rows, columns]
+
+        def previews(step: Taken) -> Iterator[Partial]:
+            if step.place.meets(strip.region):
+                part = step.place.intersection(strip.region)
                 for area in parts.beside(part, shown):
-                    yield self._preview(maps, place, area)
-            for refined in refiner.add(maps):
-                bottom = top + refined.rows.shape[1]
-                if bottom > top:
-                    self._add_refined(
-                        refined.rows, parts.rows_of(outer, top, bottom)
+                    yield self.decision.preview(
+                        functools.partial(maps_of, step), area
                     )
-                top = bottom
-                taken = (place.bottom - outer.top) / outer.size[0]
-                yield self._refine_progress(refined.done, taken)
+            row = projection.touching(step.place)[0][0]
+            scores.release(projection.windows(projection.rows.tile(row)).start)
+
+        return previews
 
     def _refine_progress(self, refined: float, taken: float) -> Progress:
         """Return how far it is: a refinement goes on behind the windows.
@@ -313,62 +302,3 @@ class Labeler:
             _REFINE_STEPS,
             refined=done,
         )
-
-    def _preview(
-        self, maps: torch.Tensor, place: Region, area: Region
-    ) -> Partial:
-        """Return what an area would be without refinement.
-
-        Parameters
-        ----------
-        maps : (Q, rows, columns) float32 Tensor
-        place, area : Region
-            Where the maps lie, and the area among them.
-        """
-        labels = np.empty(area.size, self._classes.label_dtype)
-        # As much at once as stays in the cache.
-        for left in range(area.left, area.right, TILE):
-            right = min(left + TILE, area.right)
-            part = maps[
-                :,
-                area.top - place.top : area.bottom - place.top,
-                left - place.left : right - place.left,
-            ]
-            tally = Tally.empty(
-                *part.shape[1:], has_synonyms=self._has_synonyms
-            )
-            self._count(part, tally)
-            labels[:, left - area.left : right - area.left] = tally.labels(
-                self._classes, self._settings.threshold
-            )
-        return Partial(area, labels)
-
-    def _add_refined(self, maps: torch.Tensor, place: Region) -> None:
-        """Let the classes compete where refined maps lie in the region."""
-        region = self._features.region
-        if not place.meets(region):
-            return
-        part = place.intersection(region)
-        inner, outer = (
-            (
-                slice(part.top - origin.top, part.bottom - origin.top),
-                slice(part.left - origin.left, part.right - origin.left),
-            )
-            for origin in (place, region)
-        )
-        self._add(maps, inner, outer)
-
-    def decide_again(self, classes: ClassList, settings: Settings) -> None:
-        """Label what is tallied with other values or another threshold.
-
-        Parameters
-        ----------
-        classes : ClassList
-            With the same prompts in the same order.
-        settings : Settings
-        """
-        if self.tally is None:
-            raise TypeError('nothing was kept to decide again')
-        self._classes, self._settings = classes, settings
-        self._labels = self.tally.labels(classes, settings.threshold)
-        self._confidence = self.tally.confidence()

@@ -195,6 +195,26 @@ class Features:
         """Rows and columns of tokens of a window."""
         return self.tokens.shape[:2]
 
+    def windows(self, rows: range, part: WindowPart) -> range:
+        """Return which windows of the tokens lie in rows of a part.
+
+        Parameters
+        ----------
+        rows : range
+            Of the lattice, in the part; only one where the part has not all
+            columns of the features'.
+        part : WindowPart
+            Of the features' part.
+        """
+        columns = self.part.columns
+        width = len(columns)
+        first = (rows.start - self.part.rows.start) * width
+        last = (rows.stop - 1 - self.part.rows.start) * width
+        return range(
+            first + part.columns.start - columns.start,
+            last + part.columns.stop - columns.start,
+        )
+
     @property
     def is_whole(self) -> bool:
         """Whether labels are wanted for all of the image."""

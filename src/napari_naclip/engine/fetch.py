@@ -26,7 +26,7 @@ class WindowRows:
     ----------
     features : Features
     projection : Projection
-        Of these features.
+        Of these features, or of a part of them.
     """
 
     def __init__(self, features: Features, projection: Projection) -> None:
@@ -53,20 +53,24 @@ class WindowRows:
         holds : bool
             Whether tokens stay, because rows above come next.
         """
-        part = self._features.part
+        features, part = self._features, self._projection.part
         windows = self._needed(index)
-        width = len(part.columns)
-        start = (windows.start - part.rows.start) * width
-        yield from fill(range(start, start + len(windows) * width))
+        # As many at once as lie side by side: batches are then full.
+        rows = [windows]
+        if part.columns != features.part.columns:
+            rows = [range(row, row + 1) for row in windows]
+        for each in rows:
+            yield from fill(features.windows(each, part))
         scores.release(windows.start)
         self._projection.rows.release(index)
         if not holds:
-            self._features.tokens.release(range(start))
+            above = features.windows(windows, features.part).start
+            features.tokens.release(range(above))
 
     def may_hold(self, rows: range) -> bool:
         """Return whether the tokens of rows of tiles are few."""
         count = self._needed(rows[-1]).stop - self._needed(rows[0]).start
-        windows = count * len(self._features.part.columns)
+        windows = count * len(self._projection.part.columns)
         return windows * self._features.tokens.window_bytes <= FIRST_BYTES
 
     def _needed(self, index: int) -> range:

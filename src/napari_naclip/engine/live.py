@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.decide import Tally
+    from napari_naclip.engine.decision import Decision
     from napari_naclip.engine.encoder import Encoder
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.maps import Maps
@@ -62,7 +63,7 @@ LIVE_SETTINGS = frozenset(
 class _Answer:
     """The last answer that was completed."""
 
-    labeler: Labeler
+    decision: Decision
     queries: tuple[torch.Tensor, ...]
     settings: Settings
 
@@ -101,7 +102,7 @@ class LiveSegmentation:
         changes then.
         """
         last = self._answer
-        tally = None if last is None else last.labeler.tally
+        tally = None if last is None else last.decision.tally
         return None if tally is None else tally.confidence()
 
     def free(self) -> None:
@@ -155,13 +156,14 @@ class LiveSegmentation:
         last, self._answer = self._answer, None
         by_class = _split(queries, competing)
         if last is not None and _is_decided(last, by_class, settings):
-            labeler = last.labeler
-            labeler.decide_again(competing, settings)
+            decision = last.decision
+            decision.decide_again(competing, settings)
         else:
             before, known = _reusable(last, by_class, settings)
             labeler = Labeler(
                 self._features, queries, competing, settings, before, known
             )
+            decision = labeler.decision
             fill = functools.partial(self._encoder.fill, self._features)
             yield Progress('windows', 0, len(self._features.tokens))
             if settings.refine == 'off':
@@ -170,10 +172,10 @@ class LiveSegmentation:
                 yield from labeler.refine(
                     fill, first, previews=previews and not known
                 )
-        if labeler.tally is not None:
-            self._answer = _Answer(labeler, by_class, settings)
+        if decision.tally is not None:
+            self._answer = _Answer(decision, by_class, settings)
         self._features.tokens.release()
-        return self._segmentation(labeler, classes, settings)
+        return self._segmentation(decision, classes, settings)
 
     def competing(self, classes: ClassList) -> ClassList:
         """Return the classes as they compete here, a row for each query.
@@ -247,7 +249,7 @@ class LiveSegmentation:
         by_class = _split(queries, self.competing(classes))
         if last is None or not _is_decided(last, by_class, settings):
             return None
-        return last.labeler.tally
+        return last.decision.tally
 
     def iter_maps(
         self, queries: torch.Tensor, settings: Settings
@@ -299,10 +301,10 @@ class LiveSegmentation:
             )
 
     def _segmentation(
-        self, labeler: Labeler, classes: ClassList, settings: Settings
+        self, decision: Decision, classes: ClassList, settings: Settings
     ) -> Segmentation:
         features, encoder = self._features, self._encoder
-        labels, confidence = labeler.finish()
+        labels, confidence = decision.finish()
         return Segmentation(
             labels=clean(
                 labels,
@@ -351,7 +353,7 @@ def _reusable(
         or not _are_equal(last.queries, queries[: len(last.queries)])
     ):
         return None, 0
-    return last.labeler.tally, len(last.queries)
+    return last.decision.tally, len(last.queries)
 
 
 def _is_decided(

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_naclip.engine import parts
-from napari_naclip.engine.affinities import Affinities
 from napari_naclip.engine.fetch import WindowRows
-from napari_naclip.engine.refine import Refiner
+from napari_naclip.engine.refined import Given, Strip, cut
 from napari_naclip.engine.tiles import TILE, Projection, TokenScores
-from napari_naclip.engine.types import REFINEMENTS, Progress, Region
-from napari_naclip.engine.windows import with_halo
+from napari_naclip.engine.types import Progress, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +46,8 @@ def iter_maps(
     """Yield progress, and the maps of a region in pieces that cover it once.
 
     A query's values are those that the labels come from, to the last bit,
-    whatever the other queries are. Memory is that of a row of tiles.
+    whatever the other queries are. Memory is that of a row of tiles, or of a
+    strip's refinement.
 
     Parameters
     ----------
@@ -61,13 +59,13 @@ def iter_maps(
     fill : callable
         Takes windows of the features, and makes them be there.
     """
-    projection = Projection(features)
-    windows = WindowRows(features, projection)
-    scores = TokenScores(features, queries)
     region = features.region
     if refinement == 'off':
-        across = projection.columns.touching(region.left, region.right)
-        for index in projection.rows.touching(region.top, region.bottom):
+        projection = Projection(features)
+        windows = WindowRows(features, projection)
+        scores = TokenScores(features, queries)
+        down, across = projection.touching(region)
+        for index in down:
             yield from windows.fetch(index, scores, fill)
             row = projection.rows.tile(index)
             for j in across:
@@ -75,43 +73,23 @@ def iter_maps(
                 place = Region(row.start, column.start, row.stop, column.stop)
                 yield _cut(projection.tile(scores, row, column), place, region)
         return
-    # Beyond this nothing is known that would be the same in the whole image.
-    outer = with_halo(region, features.size, refinement).intersection(
-        features.plan.covered(features.size, features.part)
-    )
-
-    def guide(top: int, bottom: int) -> torch.Tensor:
-        return features.seen.guide(parts.rows_of(outer, top, bottom))
-
-    steps, dilations = REFINEMENTS[refinement]
-    affinities = Affinities(guide, dilations, outer.size)
-    refiner = Refiner(scores.queries, affinities, steps)
-    top = 0
-    for index in projection.rows.touching(outer.top, outer.bottom):
-        yield from windows.fetch(index, scores, fill)
-        place = parts.in_tile(outer, projection.rows.tile(index))
-        for refined in refiner.add(projection.maps(scores, place)):
-            bottom = top + refined.rows.shape[1]
-            if bottom > top:
-                place = parts.rows_of(outer, top, bottom)
-                if place.meets(region):
-                    yield _cut(refined.rows, place, region)
-            top = bottom
-            yield Progress('refine', int(100 * refined.done), 100)
+    strips = cut(region, refinement)
+    for index, part in enumerate(strips):
+        for step in Strip(features, refinement, part).refine(queries, fill):
+            if isinstance(step, Progress):
+                yield step
+            elif isinstance(step, Given):
+                if step.place is not None:
+                    yield Maps(*step.place.within(region), step.maps)
+                done = (index + step.done) / len(strips)
+                yield Progress('refine', int(100 * done), 100)
 
 
 def _cut(values: torch.Tensor, place: Region, region: Region) -> Maps:
     """Return what of maps at a place lies in a region."""
     part = place.intersection(region)
-    return Maps(
-        slice(part.top - region.top, part.bottom - region.top),
-        slice(part.left - region.left, part.right - region.left),
-        values[
-            :,
-            part.top - place.top : part.bottom - place.top,
-            part.left - place.left : part.right - place.left,
-        ],
-    )
+    rows, columns = part.within(place)
+    return Maps(*part.within(region), values[:, rows, columns])
 
 
 def cosines_at(

@@ -10,8 +10,8 @@ follow one another down the picture, each a few rows behind. So a picture of
 any height takes the memory of a few rows for each step, no row is computed
 twice, and the weights of a block of rows serve all steps while they are in
 the cache. A small picture is refined step after step, which takes less.
-These rows grow with the width, the steps and the number of maps: 20 maps of
-10,000 columns take 6.2 GB in the 50 steps of "fine", 0.7 GB in "fast".
+These rows grow with the width, the steps and the number of maps: see
+``refined`` for what bounds these.
 """
 
 from __future__ import annotations
@@ -22,20 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_naclip.engine.errors import OutOfMemoryError
-from napari_naclip.engine.shifts import rows_layout
-from napari_naclip.engine.store.budgets import free_memory
+from napari_naclip.engine.refine_plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_naclip.engine.affinities import Affinities
     from napari_naclip.engine.shifts import Rows
-
-#: Most maps that a small picture's are refined in at once.
-_GROUP = 64
-#: Fewest rows in a block: a step is behind the one before by whole blocks.
-_LEAST_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +70,7 @@ class Refiner:
 
     def __init__(self, maps: int, affinities: Affinities, steps: int) -> None:
         self._affinities = affinities
-        self._plan = _Plan(
+        self._plan = Plan(
             maps,
             affinities.size,
             steps,
@@ -126,91 +119,6 @@ def refine_in_place(
         yield refined.done
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How a number of maps is refined.
-
-    Attributes
-    ----------
-    maps : int
-    size : (int, int)
-        Rows and columns.
-    steps : int
-    reach : int
-        The largest dilation.
-    neighbors : int
-        Of a pixel.
-    """
-
-    maps: int
-    size: tuple[int, int]
-    steps: int
-    reach: int
-    neighbors: int
-
-    @property
-    def layout(self) -> type[Rows]:
-        """The layout of the maps."""
-        return rows_layout(self.maps)
-
-    @property
-    def block(self) -> int:
-        """Rows that a step does at once."""
-        height, width = self.size
-        rows = self.layout.pixels_at_once // width
-        return max(_LEAST_ROWS, min(height, rows))
-
-    @property
-    def lag(self) -> int:
-        """Rows that a step is behind the one before."""
-        return -(-self.reach // self.block) * self.block
-
-    @property
-    def stage_rows(self) -> int:
-        """Rows between two steps, with room for some blocks.
-
-        Rows move up only when the room is used up.
-        """
-        return 2 * self.reach + self.lag + 3 * self.block
-
-    @property
-    def weights_steps(self) -> float:
-        """Steps that take about as long as the weights, as was measured."""
-        return 55 / (self.group + 4)
-
-    @property
-    def group(self) -> int:
-        """Maps that a small picture's are refined in at once."""
-        return -(-self.maps // -(-self.maps // _GROUP))
-
-    @property
-    def whole_bytes(self) -> int:
-        """Memory for step after step."""
-        height, width = self.size
-        rows = 2 * (height + 2 * self.reach) * self.group
-        return 4 * width * (rows + self.neighbors * height)
-
-    @property
-    def stream_bytes(self) -> int:
-        """Memory for row after row."""
-        height, width = self.size
-        rows = self.steps * self.stage_rows * self.maps
-        kept = min(height, self.steps * self.lag + self.block)
-        return 4 * width * (rows + self.neighbors * kept)
-
-    def check_memory(self) -> None:
-        """Raise ``OutOfMemoryError`` if it takes more than is free."""
-        needed, free = min(self.whole_bytes, self.stream_bytes), free_memory()
-        if needed > free:
-            raise OutOfMemoryError(
-                f'Refining {self.maps} words or synonyms at once, '
-                f'{self.size[1]} pixels wide, takes {needed / 1e9:.1f} GB of '
-                f'memory; {free / 1e9:.1f} GB are free. Choose a faster '
-                'refinement or none, a narrower region, or fewer words; or '
-                'close other programs.'
-            )
-
-
 class _Stage:
     """The rows before a step, as far as it still needs them.
 
@@ -218,7 +126,7 @@ class _Stage:
     ----------
     rows : Rows
         Of a plan's ``stage_rows``.
-    plan : _Plan
+    plan : Plan
 
     Attributes
     ----------
@@ -226,7 +134,7 @@ class _Stage:
         The first row that the step has not done.
     """
 
-    def __init__(self, rows: Rows, plan: _Plan) -> None:
+    def __init__(self, rows: Rows, plan: Plan) -> None:
         self.rows = rows
         self.next = 0
         self._height = plan.size[0]
@@ -277,10 +185,10 @@ class _Stream:
     Parameters
     ----------
     affinities : Affinities
-    plan : _Plan
+    plan : Plan
     """
 
-    def __init__(self, affinities: Affinities, plan: _Plan) -> None:
+    def __init__(self, affinities: Affinities, plan: Plan) -> None:
         self._affinities = affinities
         self._plan = plan
         self._stages = [
@@ -350,7 +258,7 @@ class _Stream:
 
 
 def _refine_whole(
-    pieces: list[torch.Tensor], affinities: Affinities, plan: _Plan
+    pieces: list[torch.Tensor], affinities: Affinities, plan: Plan
 ) -> Iterator[Refined]:
     """Refine step after step, a group of maps at a time."""
     maps = torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.types import Region
+    from napari_naclip.engine.windows import WindowPart
 
 #: Side of a tile in pixels of the image: its maps stay in the cache.
 TILE = 128
@@ -39,6 +40,8 @@ class TokenScores:
         The windows of a row must be there when the row is asked for.
     queries : (Q, D) float32 Tensor
         Unit query embeddings.
+    part : WindowPart, optional
+        Of the features' part; None: all of it.
 
     Attributes
     ----------
@@ -46,7 +49,12 @@ class TokenScores:
         Q.
     """
 
-    def __init__(self, features: Features, queries: torch.Tensor) -> None:
+    def __init__(
+        self,
+        features: Features,
+        queries: torch.Tensor,
+        part: WindowPart | None = None,
+    ) -> None:
         self.queries = len(queries)
         count = -(-self.queries // QUERY_BLOCK)
         padded = queries.new_zeros(count * QUERY_BLOCK, queries.shape[1])
@@ -54,8 +62,8 @@ class TokenScores:
         self._blocks = [
             block.T.contiguous() for block in padded.split(QUERY_BLOCK)
         ]
-        self._tokens = features.tokens
-        self._part = features.part
+        self._features = features
+        self._part = features.part if part is None else part
         self._rows: dict[int, torch.Tensor] = {}
         self._last: tuple[range, torch.Tensor] | None = None
 
@@ -65,7 +73,7 @@ class TokenScores:
         Parameters
         ----------
         windows : range
-            Rows of the lattice, all in the features' part.
+            Rows of the lattice, all in the part.
 
         Returns
         -------
@@ -85,11 +93,12 @@ class TokenScores:
 
     def _row(self, index: int) -> torch.Tensor:
         if index not in self._rows:
-            self._rows[index] = self._score_row(index - self._part.rows.start)
+            self._rows[index] = self._score_row(index)
         return self._rows[index]
 
     def _score_row(self, row: int) -> torch.Tensor:
-        rows, columns, size = self._tokens.shape
+        tokens_of = self._features.tokens
+        rows, columns, size = tokens_of.shape
         count = len(self._part.columns)
         values = torch.empty(
             len(self._blocks) * QUERY_BLOCK, rows, count * columns
@@ -97,8 +106,9 @@ class TokenScores:
         # Window by window, from one place in memory: any other shape or
         # alignment may end in other last bits.
         window = torch.empty(rows * columns, size)
-        for column in range(count):
-            tokens = self._tokens.get(row * count + column)
+        windows = self._features.windows(range(row, row + 1), self._part)
+        for column, index in enumerate(windows):
+            tokens = tokens_of.get(index)
             window.copy_(tokens.reshape(window.shape))
             place = values[:, :, column * columns : (column + 1) * columns]
             for target, block in zip(
@@ -204,12 +214,26 @@ class Projection:
 
     It upsamples every window's scores to its pixels, averages overlapping
     windows, and resizes to the image.
+
+    Parameters
+    ----------
+    features : Features
+    part : WindowPart, optional
+        Of the features' part; None: all of it.
+
+    Attributes
+    ----------
+    rows, columns : Axis
+        The tiles of the whole image.
+    part : WindowPart
     """
 
-    def __init__(self, features: Features) -> None:
+    def __init__(
+        self, features: Features, part: WindowPart | None = None
+    ) -> None:
         plan = features.plan
         self._grid = features.grid
-        self._part = features.part
+        self.part = features.part if part is None else part
         self.rows = Axis(
             plan.tops,
             plan.window_height,
@@ -223,9 +247,16 @@ class Projection:
             (plan.width, features.size[1]),
         )
 
+    def touching(self, area: Region) -> tuple[range, range]:
+        """Return the rows and columns of tiles that hold any of an area."""
+        return (
+            self.rows.touching(area.top, area.bottom),
+            self.columns.touching(area.left, area.right),
+        )
+
     def windows(self, row: AxisTile) -> range:
         """Return the rows of windows, of those run, that a tile needs."""
-        part = self._part.rows
+        part = self.part.rows
         return range(
             max(row.windows.start, part.start),
             min(row.windows.stop, part.stop),
@@ -237,7 +268,7 @@ class Projection:
         """Return the (Q, rows, columns) float32 maps of a tile."""
         rows = self.windows(row)
         down = _present(row.tokens, rows, self._grid[0])
-        across = _present(column.tokens, self._part.columns, self._grid[1])
+        across = _present(column.tokens, self.part.columns, self._grid[1])
         # Cut before it is gathered: else time would grow with width squared.
         low, high = int(across.source[0]), int(across.source[-1]) + 1
         gathered = scores.rows(rows)[:, :, low:high]

@@ -259,6 +259,13 @@ class Region:
         """What cuts the region out of an image."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def within(self, other: Region) -> tuple[slice, slice]:
+        """Return what cuts the region out of another that holds it."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
     def meets(self, other: Region) -> bool:
         """Return whether any pixel belongs to both."""
         return max(self.top, other.top) < min(
