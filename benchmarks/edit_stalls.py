@@ -119,7 +119,7 @@ def main(side: int) -> None:
         strips = [
             mask for _, mask in edits.iter_edits(result, PLANE, whole, step)
         ]
-        outline.show_reduced(
+        outline.show(
             viewer, layer, PLANE, (0, 0), np.concatenate(strips), step
         )
 

@@ -135,19 +135,22 @@ def test_little_is_kept_of_each_pixel(result, monkeypatch) -> None:
 def test_what_was_accepted_is_not_written_again(result) -> None:
     mask = np.zeros((10, 10), bool)
     mask[2:5] = True
-    accept(result, PLANE, REGION, mask)
+    for _ in accept(result, PLANE, REGION, mask):
+        pass
     new = np.full((20, 30), 9, np.uint8)
     kept = write_block(result, PLANE, new)
     inside = result.labels.data[1, 2:12, 3:13]
     assert kept == mask.sum()
     np.testing.assert_array_equal(inside == 9, ~mask)
-    accept(result, PLANE, REGION, mask, is_right=False)
+    for _ in accept(result, PLANE, REGION, mask, is_right=False):
+        pass
     assert write_block(result, PLANE, new) == 0
     assert (result.labels.data[1] == 9).all()
 
 
 def test_forgetting_edits_forgets_what_was_accepted(result) -> None:
-    accept(result, PLANE, REGION, np.ones((10, 10), bool))
+    for _ in accept(result, PLANE, REGION, np.ones((10, 10), bool)):
+        pass
     forget_edits(result, PLANE)
     write_block(result, PLANE, np.full((20, 30), 9, np.uint8))
     assert (result.labels.data[1] == 9).all()

@@ -73,7 +73,7 @@ def test_what_the_person_set_stays(viewer: ViewerModel) -> None:
     assert made.layer is not first
 
 
-def test_it_takes_the_units_of_other_labels(viewer: ViewerModel) -> None:
+def test_it_takes_units_and_axes_of_other_labels(viewer: ViewerModel) -> None:
     made = MapLayer('magma')
     plane = (0, slice(None), slice(None))
     values = np.zeros((40, 60), np.float16)
@@ -81,8 +81,10 @@ def test_it_takes_the_units_of_other_labels(viewer: ViewerModel) -> None:
     for unit in ('um', 'nm'):
         labels = viewer.layers[-1]
         labels.units = ('s', unit, unit)
+        labels.axis_labels = ('t', unit, 'x')
         made.show(viewer, labels, 'a map', shown)
         assert made.layer.units == labels.units
+        assert made.layer.axis_labels == labels.axis_labels
 
 
 @pytest.mark.parametrize('size', [(1, 1), (40, 60), (MOST_SIDE + 1, 7)])

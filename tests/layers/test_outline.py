@@ -7,7 +7,8 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_naclip.engine.types import Region
-from napari_naclip.layers.outline import Outline
+from napari_naclip.layers.blocks import reduce_mask
+from napari_naclip.layers.outline import Outline, reduction_of
 
 PLACES = {
     'plain': {},
@@ -25,6 +26,19 @@ def viewer() -> ViewerModel:
     return ViewerModel()
 
 
+def show(outline, viewer, labels, plane, region, mask) -> None:
+    """Outline a mask, reduced as it has to be."""
+    step = reduction_of(mask.shape)
+    outline.show(
+        viewer,
+        labels,
+        plane,
+        (region.top, region.left),
+        reduce_mask(mask, step),
+        step,
+    )
+
+
 def corner(mask: np.ndarray) -> np.ndarray:
     """Return the first pixel that is set, along all axes."""
     return np.argwhere(mask)[0].astype(float)
@@ -39,7 +53,8 @@ def test_it_lies_on_the_part(viewer, place, height) -> None:
     mask = np.zeros((height, 20), bool)
     mask[8:, 4:] = True
     outline = Outline('region')
-    outline.show(
+    show(
+        outline,
         viewer,
         labels,
         (slice(None), slice(None)),
@@ -65,7 +80,8 @@ def test_it_lies_in_its_plane_and_is_one_layer(viewer) -> None:
     viewer.layers.selection.active = labels
     outline = Outline('region')
     for plane, top in ((2, 5), (3, 8)):
-        outline.show(
+        show(
+            outline,
             viewer,
             labels,
             (plane, slice(None), slice(None)),
@@ -85,8 +101,9 @@ def test_a_removed_outline_comes_back_and_goes(viewer) -> None:
     labels = viewer.add_labels(np.zeros((30, 50), int))
     outline = Outline('region')
 
-    def show() -> None:
-        outline.show(
+    def show_it() -> None:
+        show(
+            outline,
             viewer,
             labels,
             (slice(None), slice(None)),
@@ -94,26 +111,30 @@ def test_a_removed_outline_comes_back_and_goes(viewer) -> None:
             np.ones((4, 4), bool),
         )
 
-    show()
+    show_it()
     viewer.layers.remove('region')
-    show()
+    show_it()
     assert 'region' in viewer.layers
     outline.pause(viewer)
     assert not viewer.layers['region'].visible
-    show()
+    show_it()
     assert viewer.layers['region'].visible
     outline.remove(viewer)
     assert list(viewer.layers) == [labels]
     outline.remove(viewer)
 
 
-def test_it_takes_the_units_of_another_result(viewer) -> None:
+def test_it_takes_units_and_axes_of_another_result(viewer) -> None:
     outline = Outline('region')
-    for unit in ('um', 'nm'):
+    for unit, axes in (('um', ('y', 'x')), ('nm', ('z', 'x'))):
         labels = viewer.add_labels(
-            np.zeros((30, 50), int), units=(unit, unit), scale=(2, 2)
+            np.zeros((30, 50), int),
+            units=(unit, unit),
+            axis_labels=axes,
+            scale=(2, 2),
         )
-        outline.show(
+        show(
+            outline,
             viewer,
             labels,
             (slice(None), slice(None)),
@@ -121,6 +142,7 @@ def test_it_takes_the_units_of_another_result(viewer) -> None:
             np.ones((4, 4), bool),
         )
         assert viewer.layers['region'].units == labels.units
+        assert viewer.layers['region'].axis_labels == axes
 
 
 def test_the_extent_of_all_layers_stays(viewer) -> None:
@@ -135,7 +157,8 @@ def test_the_extent_of_all_layers_stays(viewer) -> None:
         Region(899, 0, 900, 1300),
         Region(10, 1290, 890, 1300),
     ):
-        outline.show(
+        show(
+            outline,
             viewer,
             labels,
             (slice(None), slice(None)),

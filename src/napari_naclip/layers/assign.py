@@ -100,16 +100,23 @@ def accept(
     mask: npt.NDArray[np.bool_],
     *,
     is_right: bool = True,
-) -> None:
+) -> Iterator[None]:
     """Say that the labels of a mask's pixels are right, or take it back.
 
-    See ``assign``. A later run or setting leaves them as they are.
+    In steps; see ``assign``. A later run or setting leaves them as they are.
     """
     if result.accepted is None:
         result.accepted = zeros(tuple(result.labels.data.shape), bool)
-    at = block_of(plane, region)
-    block = result.accepted[at]
-    result.accepted[at] = block | mask if is_right else block & ~mask
+    step = max(1, _PIECE // max(1, mask.shape[1]))
+    for start in range(0, len(mask), step):
+        part = mask[start : start + step]
+        top = region.top + start
+        at = block_of(
+            plane, Region(top, region.left, top + len(part), region.right)
+        )
+        block = np.asarray(result.accepted[at])
+        result.accepted[at] = block | part if is_right else block & ~part
+        yield
 
 
 def take_back(assignment: Assignment) -> Iterator[None]:

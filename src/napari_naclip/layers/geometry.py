@@ -10,7 +10,7 @@ from napari.utils.transforms import Affine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
 
 def matching_transform(
@@ -56,3 +56,13 @@ def matching_transform(
         'units': image.units,
         'axis_labels': image.axis_labels,
     }
+
+
+def match_axes(layer: Layer, transform: dict[str, Any]) -> None:
+    """Give a layer the units and axis labels of ``matching_transform``.
+
+    Only where they are others: napari draws all layers anew after it.
+    """
+    for key in ('units', 'axis_labels'):
+        if tuple(getattr(layer, key)) != tuple(transform[key]):
+            setattr(layer, key, transform[key])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.layers import Image
 
-from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.geometry import match_axes, matching_transform
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -167,8 +167,7 @@ def _place(
 
 
 def _move(layer: Image, transform: dict[str, Any]) -> None:
-    if tuple(layer.units) != tuple(transform['units']):
-        layer.units = transform['units']
+    match_axes(layer, transform)
     for key in ('scale', 'translate', 'rotate', 'shear', 'affine'):
         if not np.array_equal(
             np.asarray(getattr(layer, key)), np.asarray(transform[key])

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
-from napari_naclip.layers.blocks import reduce_mask
-from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.geometry import match_axes, matching_transform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Labels
-
-    from napari_naclip.engine.types import Region
 
 #: Of the outline and of what is around it: seen on every picture and mask.
 _COLORS: Final = {1: '#ffffff', 2: '#000000', None: 'transparent'}
@@ -50,8 +47,9 @@ class Outline:
         viewer: ViewerModel,
         labels: Labels,
         plane: Sequence[int | slice],
-        region: Region,
-        mask: npt.NDArray[np.bool_],
+        corner: tuple[int, ...],
+        small: npt.NDArray[np.bool_],
+        step: int,
     ) -> None:
         """Outline the pixels of a mask.
 
@@ -62,39 +60,10 @@ class Outline:
             What the mask is about.
         plane : sequence of int or slice
             Of `labels`; see ``areas.shown_plane``.
-        region : Region
-            Where the mask lies in the plane, along the axes of the data.
-        mask : (rows, columns) bool array
-        """
-        step = reduction_of(mask.shape)
-        self.show_reduced(
-            viewer,
-            labels,
-            plane,
-            (region.top, region.left),
-            reduce_mask(mask, step),
-            step,
-        )
-
-    def show_reduced(
-        self,
-        viewer: ViewerModel,
-        labels: Labels,
-        plane: Sequence[int | slice],
-        corner: tuple[int, ...],
-        small: npt.NDArray[np.bool_],
-        step: int,
-    ) -> None:
-        """Outline a mask that is reduced already; see ``show``.
-
-        Parameters
-        ----------
-        viewer : napari.components.ViewerModel
-        labels : napari.layers.Labels
-        plane : sequence of int or slice
         corner : (int, int)
             Where its first pixel lies in the plane.
         small : (rows, columns) bool array
+            Along the axes of the data, reduced.
         step : int
             Rows and columns that became one; see ``reduction_of``.
         """
@@ -174,8 +143,7 @@ class Outline:
         By way of the first pixel of the plane, `start`, where it reaches
         beyond the plane at no time.
         """
-        if tuple(layer.units) != tuple(transform['units']):
-            layer.units = transform['units']
+        match_axes(layer, transform)
         layer.translate = start
         # napari finds the contours anew each time that one is set.
         changed = [

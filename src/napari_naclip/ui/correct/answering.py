@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
+from napari_naclip.engine.errors import InputError
 from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from napari_naclip.correct.guidance import Step
     from napari_naclip.engine.taught import Example
     from napari_naclip.layers.assign import Assignment
+    from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.guided import Guided
 
 
@@ -38,6 +40,28 @@ class Answer:
     step: Step
     assignment: Assignment | None = field(default=None, repr=False)
     example: Example | None = field(default=None, repr=False)
+
+
+def teach(classes: ClassPanel, value: int, example: Example) -> bool:
+    """Teach a class by a region; return whether that was possible."""
+    if not any(row.value == value for row in classes.rows()):
+        return False
+    try:
+        classes.teach(value, example)
+    except InputError as error:
+        classes.tell(str(error))
+        return False
+    return True
+
+
+def unteach(classes: ClassPanel, answer: Answer) -> None:
+    """Take back what a class was taught by an answer, if it was."""
+    if answer.example is None:
+        return
+    try:
+        classes.unteach(answer.step.value, answer.example)
+    except InputError as error:
+        classes.tell(str(error))
 
 
 class Writing(QObject):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_naclip.engine.errors import InputError
 from napari_naclip.layers.assign import (
     Assignment,
     accept,
@@ -22,11 +21,17 @@ from napari_naclip.layers.outline import Outline
 from napari_naclip.layers.view import look_at
 from napari_naclip.ui.asides import Asides
 from napari_naclip.ui.correct import messages
-from napari_naclip.ui.correct.answering import Answer, Writing
+from napari_naclip.ui.correct.answering import (
+    Answer,
+    Writing,
+    teach,
+    unteach,
+)
+from napari_naclip.ui.correct.finding import find_guided
 from napari_naclip.ui.correct.guided import (
     Guided,
+    choose,
     find_choices,
-    find_guided,
 )
 from napari_naclip.ui.painting import painted_later
 
@@ -35,10 +40,9 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-    from napari_naclip.engine.taught import Example
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.correct_panel import CorrectPanel
-    from napari_naclip.ui.correct.guided import Found
+    from napari_naclip.ui.correct.finding import Found
     from napari_naclip.ui.director import RunDirector
     from napari_naclip.ui.kept_live import KeptLive
     from napari_naclip.ui.live import LiveUpdater
@@ -249,20 +253,23 @@ class Guide(QObject):
         if any(self._asides.is_asked(f'regions {id(k)}') for k in shown):
             self._panel.show_nothing(messages.LOOKING)
             return
+        self._writing.draw(self._choose(self._wanted))
+
+    def _choose(self, wanted: tuple[KeptLive, ...]) -> Iterator[None]:
+        """Look for edits, in steps that hold up no window; show the best."""
+        best = yield from choose(self._shown_places())
+        if (
+            self._wanted is not wanted
+            or self._current is not None
+            or any(self._asides.is_asked(f'regions {id(k)}') for k in wanted)
+        ):
+            # Others are on their way.
+            return
         self._wanted = None
-        best: tuple[float, Guided, int] | None = None
-        for place in self._shown_places():
-            place.look_for_edits()
-            index = place.guidance.next()
-            if index is None:
-                continue
-            gain = float(place.guidance.gains()[index])
-            if best is None or gain > best[0]:
-                best = gain, place, index
         if best is None:
             self.rest(messages.ALL_SEEN)
         else:
-            self._show(*best[1:])
+            self._show(*best)
 
     def _show(self, place: Guided, index: int) -> None:
         self._current = place, index
@@ -288,13 +295,22 @@ class Guide(QObject):
         if self._current != (place, index):
             return
         labels = place.result.labels
-        region, mask = place.place(index)
-        look_at(self._viewer, labels, place.plane, region)
+        for _ in place.find_place(index):
+            yield
+            if self._current != (place, index):
+                return
+        found = place.place(index)
+        look_at(self._viewer, labels, place.plane, found.region)
         yield
         if self._current == (place, index):
             with painted_later(self._panel):
                 self._outline.show(
-                    self._viewer, labels, place.plane, region, mask
+                    self._viewer,
+                    labels,
+                    place.plane,
+                    (found.region.top, found.region.left),
+                    found.small,
+                    found.step,
                 )
 
     def _let_go(self) -> None:
@@ -323,23 +339,20 @@ class Guide(QObject):
             self.rest(messages.RUNNING)
             return
         place, index = self._current
-        region, mask = place.place(index)
+        found, example = place.place(index), place.example(index)
         step = place.guidance.assign(index, value)
-        if not step.is_change:
-            accept(place.result, place.plane, region, mask)
-            self._answers.append(Answer(place, step))
-            self._on_next()
-            return
-        assignment = Assignment(place.result, value)
-        example = place.example(index)
+        made = Assignment(place.result, value) if step.is_change else None
+        where = (place.result, place.plane, found.region, found.mask)
 
         def go_on() -> None:
             # Not before it is written: what follows keeps edits only.
-            is_taught = self._panel.teach.isChecked() and self._teach(
-                value, example
+            is_taught = (
+                made is not None
+                and self._panel.teach.isChecked()
+                and teach(self._classes, value, example)
             )
             self._answers.append(
-                Answer(place, step, assignment, example if is_taught else None)
+                Answer(place, step, made, example if is_taught else None)
             )
             self._on_next()
 
@@ -348,7 +361,7 @@ class Guide(QObject):
             self._on_not_written(error)
 
         self._writing.begin(
-            assign(place.result, place.plane, region, mask, assignment),
+            accept(*where) if made is None else assign(*where, made),
             go_on,
             undo,
         )
@@ -356,28 +369,13 @@ class Guide(QObject):
     def _on_not_written(self, error: Exception) -> None:
         self.rest(messages.NOT_WRITTEN.format(error))
 
-    def _teach(self, value: int, example: Example) -> bool:
-        """Teach a class by a region; return whether that was possible."""
-        if not any(row.value == value for row in self._classes.rows()):
-            return False
-        try:
-            self._classes.teach(value, example)
-        except InputError as error:
-            self._classes.tell(str(error))
-            return False
-        return True
-
     def _on_back(self) -> None:
         if not self._answers or self._writing.is_busy:
             return
         answer = self._answers.pop()
         place = answer.guided
         place.guidance.back()
-        if answer.example is not None:
-            try:
-                self._classes.unteach(answer.step.value, answer.example)
-            except InputError as error:
-                self._classes.tell(str(error))
+        unteach(self._classes, answer)
         self._take_waiting()
 
         def show_again() -> None:
@@ -387,11 +385,14 @@ class Guide(QObject):
                 self.rest(messages.BACK_ELSEWHERE)
 
         if answer.assignment is None:
-            index = place.guidance.index_of(answer.step)
-            region, mask = place.place(index)
-            accept(place.result, place.plane, region, mask, is_right=False)
-            show_again()
-        else:
-            self._writing.begin(
-                take_back(answer.assignment), show_again, self._on_not_written
+            found = place.place(place.guidance.index_of(answer.step))
+            work = accept(
+                place.result,
+                place.plane,
+                found.region,
+                found.mask,
+                is_right=False,
             )
+        else:
+            work = take_back(answer.assignment)
+        self._writing.begin(work, show_again, self._on_not_written)

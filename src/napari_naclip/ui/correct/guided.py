@@ -1,13 +1,12 @@
 """The regions of one plane that a person is guided through.
 
-What is long is done by ``find_guided`` on the thread of live answers; the
-rest is asked on the GUI thread.
+They are found by ``find_guided``; all else is asked on the GUI thread.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -15,61 +14,47 @@ from napari_naclip.correct.guidance import Guidance
 from napari_naclip.engine.classes import BACKGROUND_NAME, BACKGROUND_VALUE
 from napari_naclip.engine.taught import Example
 from napari_naclip.engine.types import Region
+from napari_naclip.layers.blocks import reduce_mask
+from napari_naclip.layers.outline import reduction_of
 from napari_naclip.ui.correct.guide_panel import Choice
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from napari_naclip.correct.regions import Regions
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
-    from napari_naclip.ui.kept_live import KeptLive, Shown
+    from napari_naclip.ui.correct.finding import Found
+    from napari_naclip.ui.kept_live import KeptLive
 
+    Integers = npt.NDArray[np.integer[Any]]
     Mask = npt.NDArray[np.bool_]
 
+#: Pixels of a region that are looked at in a step: about a millisecond.
+_BAND_PIXELS: Final = 1_000_000
 
-@dataclass(slots=True, eq=False)
-class Found:
-    """What ``find_guided`` returns: regions, and what they are of.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placed:
+    """Where a region is, along the axes of the layer's data.
 
     Attributes
     ----------
-    kept : KeptLive
-    shown : Shown
-        What the labels were that the regions are of.
-    revision : int
-        Of the result, before its labels were read.
-    regions : Regions
-    shares : (N, C) float32 array
-        Probabilities of the classes, by the regions' mean tokens.
-    values : tuple of int
-        Label values of these classes.
-    edited : (H, W) bool array
-        Pixels that the person edited, or that are not to be labeled.
-    center : (D,) float32 array
-        What tokens of the picture have in common; see ``find_center``.
-    model : str
-        Fingerprint of the model.
+    region : Region
+        Its box.
+    mask : (rows, columns) bool array
+        Which pixels of the box are its own.
+    small : bool array
+        The mask for an outline, reduced.
+    step : int
+        Rows and columns that became one.
     """
 
-    kept: KeptLive
-    shown: Shown
-    revision: int
-    regions: Regions = field(repr=False)
-    shares: npt.NDArray[np.float32] = field(repr=False)
-    values: tuple[int, ...]
-    edited: Mask = field(repr=False)
-    center: npt.NDArray[np.float32] = field(repr=False)
-    model: str
-
-    def is_current(self) -> bool:
-        """Return whether the labels are those that were read."""
-        kept = self.kept
-        return (
-            self.shown == kept.shown and self.revision == kept.result.revision
-        )
+    region: Region
+    mask: Mask = field(repr=False)
+    small: Mask = field(repr=False)
+    step: int
 
 
 class Guided:
@@ -82,6 +67,7 @@ class Guided:
 
     def __init__(self, found: Found) -> None:
         self._found = found
+        self._placed: tuple[int, Placed] | None = None
         self.guidance = Guidance(found.regions, found.edited)
 
     @property
@@ -105,15 +91,25 @@ class Guided:
 
     def holds(self, index: int) -> bool:
         """Return whether most of a region has its label still."""
-        region, mask = self.place(index)
-        rows, columns = region.slices
-        parts = iter((rows, columns))
-        at = tuple(
-            next(parts) if isinstance(i, slice) else i for i in self.plane
-        )
-        now = np.asarray(self.result.labels.data[at])[mask]
-        own = self.guidance.regions.labels[index]
-        return 2 * int(np.count_nonzero(now == own)) >= now.size
+        regions, snapshot = self.guidance.regions, self.kept.snapshot
+        cells = regions.grid_ids == index
+        if cells.any():
+            within = [np.flatnonzero(cells.any(axis)) for axis in (1, 0)]
+            rows, columns = (
+                regions.grid.positions(axis)[within[axis]] for axis in (0, 1)
+            )
+            mask = cells[np.ix_(*within)]
+        else:
+            # It lies between the grid's pixels, and is small.
+            box = regions.box(index)
+            rows = np.arange(box.top, box.bottom)
+            columns = np.arange(box.left, box.right)
+            mask = regions.mask(index)
+        if snapshot.mask is not None:
+            mask = mask & snapshot.mask[np.ix_(rows, columns)]
+        now = _read(self.result.labels.data, snapshot, rows, columns)[mask]
+        count = np.count_nonzero(now == regions.labels[index])
+        return bool(2 * count >= now.size)
 
     def is_of_same_pixels(self, kept: KeptLive) -> bool:
         """Return whether something else that answers is of its pixels."""
@@ -128,26 +124,73 @@ class Guided:
     def take(self, found: Found) -> None:
         """Go on with other regions of the same pixels."""
         self._found = found
+        self._placed = None
         self.guidance.remake(found.regions, found.edited)
 
-    def look_for_edits(self) -> None:
-        """Take in what the person has edited since."""
-        kept = self.kept
-        self.guidance.set_edited(find_edited(kept.result, kept.snapshot))
+    def look_for_edits(self) -> Iterator[None]:
+        """Take in what the person has edited since, in steps."""
+        snapshot, result = self.kept.snapshot, self.result
 
-    def place(self, index: int) -> tuple[Region, Mask]:
-        """Return where a region is, along the axes of the layer's data."""
+        def read(rows: Integers, columns: Integers) -> Mask:
+            edited: Mask = np.not_equal(
+                *(
+                    _read(array, snapshot, rows, columns)
+                    for array in (result.labels.data, result.written)
+                )
+            )
+            if snapshot.mask is not None:
+                edited |= ~snapshot.mask[np.ix_(rows, columns)]
+            return edited
+
+        return self.guidance.look(read)
+
+    def place(self, index: int) -> Placed:
+        """Return where a region is; see ``find_place``."""
+        if self._placed is None or self._placed[0] != index:
+            for _ in self.find_place(index):
+                pass
+        if self._placed is None:
+            raise RuntimeError('a region that was not found')
+        return self._placed[1]
+
+    def find_place(self, index: int) -> Iterator[None]:
+        """Find where a region is, in steps; ``place`` then takes no time."""
         regions, snapshot = self.guidance.regions, self.kept.snapshot
-        box, mask = regions.box(index), regions.mask(index)
-        if snapshot.mask is not None:
-            # Nothing beside what was drawn.
-            mask = mask & snapshot.mask[box.slices]
+        if self._placed is not None and self._placed[0] == index:
+            return
+        box = regions.box(index)
+        mask = np.empty(box.size, bool)
+        step = reduction_of(box.size)
+        small = []
+        band = step * max(1, _BAND_PIXELS // max(1, mask.shape[1] * step))
+        for start in range(0, len(mask), band):
+            part = mask[start : start + band]
+            at = (
+                slice(box.top + start, box.top + start + len(part)),
+                slice(box.left, box.right),
+            )
+            np.equal(regions.ids[at], index, out=part)
+            if snapshot.mask is not None:
+                # Nothing beside what was drawn.
+                part &= snapshot.mask[at]
+            small.append(reduce_mask(part, step))
+            yield
+        if regions is not self.guidance.regions:
+            return
         area = _area(snapshot)
         top, left = box.top + area.top, box.left + area.left
-        rows, columns = mask.shape
-        if snapshot.is_transposed:
-            return Region(left, top, left + columns, top + rows), mask.T
-        return Region(top, left, top + rows, left + columns), mask
+        bottom, right = top + len(mask), left + mask.shape[1]
+        self._placed = (
+            index,
+            Placed(
+                Region(left, top, right, bottom)
+                if snapshot.is_transposed
+                else Region(top, left, bottom, right),
+                snapshot.orient(mask),
+                snapshot.orient(np.concatenate(small)),
+                step,
+            ),
+        )
 
     def example(self, index: int) -> Example:
         """Return a region as an example of a class."""
@@ -173,64 +216,37 @@ def _area(snapshot: PlaneSnapshot) -> Region:
     return snapshot.region or Region(0, 0, *snapshot.size)
 
 
-def find_edited(result: Result, snapshot: PlaneSnapshot) -> Mask:
-    """Return the (H, W) pixels that regions are not to be made of.
-
-    Those that the person edited, and those beside what was drawn.
-    """
-    at = snapshot.index_of(snapshot.region)
-    edited = np.asarray(result.labels.data[at]) != np.asarray(
-        result.written[at]
+def _read(
+    array: Any, snapshot: PlaneSnapshot, rows: Integers, columns: Integers
+) -> npt.NDArray[Any]:
+    """Return rows and columns of what is labeled of an array's plane."""
+    area = _area(snapshot)
+    span = Region(
+        area.top + int(rows[0]),
+        area.left + int(columns[0]),
+        area.top + int(rows[-1]) + 1,
+        area.left + int(columns[-1]) + 1,
     )
-    edited = snapshot.orient(edited)
-    return edited if snapshot.mask is None else edited | ~snapshot.mask
+    # Arrays of other kinds than numpy's know no such choice.
+    block = snapshot.orient(np.asarray(array[snapshot.index_of(span)]))
+    return block[np.ix_(rows - rows[0], columns - columns[0])]
 
 
-def find_guided(
-    kept: KeptLive, shown: Shown
-) -> Generator[object, None, Found]:
-    """Yield now and then; return the regions of what is shown."""
-    # They need torch, which the panel opens without.
-    from napari_naclip.correct.examples import find_center
-    from napari_naclip.correct.regions import iter_regions
-    from napari_naclip.correct.shares import class_shares
-
-    live = yield from kept.wake()
-    result, snapshot = kept.result, kept.snapshot
-    confidence: Any = live.confidence
-    if confidence is None:
-        answer = yield from live.answer(
-            shown.classes, shown.settings, previews=False
-        )
-        confidence = answer.confidence
-    revision = result.revision
-    at = snapshot.index_of(snapshot.region)
-    labels = snapshot.orient(np.array(result.labels.data[at]))
-    yield None
-    edited = find_edited(result, snapshot)
-    yield None
-    regions = yield from iter_regions(
-        live, labels, confidence, shown.classes, shown.settings
-    )
-    queries = yield from live.queries(shown.classes, shown.settings)
-    competing = live.competing(shown.classes)
-    shares = class_shares(
-        regions.tokens, queries, competing, shown.settings.logit_scale
-    )
-    values = tuple(row.value for row in competing.competitors)
-    yield None
-    center = find_center(live)
-    return Found(
-        kept,
-        shown,
-        revision,
-        regions,
-        shares,
-        values,
-        edited,
-        center,
-        live.fingerprint,
-    )
+def choose(
+    places: Sequence[Guided],
+) -> Generator[None, None, tuple[Guided, int] | None]:
+    """Look for edits, in steps; return where an answer is worth most."""
+    for place in places:
+        yield from place.look_for_edits()
+    best: tuple[float, Guided, int] | None = None
+    for place in places:
+        index = place.guidance.next()
+        if index is None:
+            continue
+        gain = float(place.guidance.gains()[index])
+        if best is None or gain > best[0]:
+            best = gain, place, index
+    return None if best is None else best[1:]
 
 
 def find_choices(
