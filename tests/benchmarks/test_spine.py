@@ -31,7 +31,7 @@ def test_both_sides_agree(
             IMAGENET_TEMPLATES,
         )
     )
-    work = spine_sides.Work(image, prompts, queries, torch.rand(21, 336, 336))
+    work = spine_sides.Work(image, prompts, queries, torch.rand(4, 336, 336))
     published = spine_sides.Published(golden_clip, work)
     engine = spine_sides.Engine(golden_model, work)
     for row in spine.ROWS:
