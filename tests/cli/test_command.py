@@ -13,10 +13,8 @@ from PIL import Image
 
 import napari_naclip.cli as cli
 from napari_naclip.cli import demo, parser
-from napari_naclip.cli.console import format_size
-from napari_naclip.engine import device, models
+from napari_naclip.engine import device, models, sources
 from napari_naclip.engine import segment as segment_module
-from napari_naclip.engine.registry import MODEL_NAMES, REGISTRY
 
 DEMO = ('--classes', 'sand; road', '--model', 'demo')
 
@@ -54,6 +52,9 @@ def test_help_without_anything_heavy():
         ('segment', 'a', '--classes', 'a', '-o', 'o', '--refine', 'much'),
         ('segment', 'a', '--classes', 'a', '-o', 'o', '--precision', 'int8'),
         ('segment', 'a', '--classes', 'a', '-o', 'o', '--threshold', 'low'),
+        ('segment', 'a', '--classes', 'a', '-o', 'o', '--activation', 'relu'),
+        ('models', 'fly'),
+        ('models', 'download'),
     ],
 )
 def test_wrong_usage(run, argv):
@@ -70,6 +71,10 @@ def test_version(run):
 
 def test_precisions_are_those_of_the_engine():
     assert device.Precision.__args__ == parser._PRECISIONS
+
+
+def test_activations_are_those_of_the_engine():
+    assert sources.ACTIVATIONS == parser._ACTIVATIONS
 
 
 def test_process_results_alone_on_stdout(run_process, photo):
@@ -127,29 +132,6 @@ def test_too_little_memory(run, photo, monkeypatch):
     monkeypatch.setattr(segment_module, 'segment', fail)
     argv = ('segment', photo, *DEMO, '-o', 'out.tif')
     assert 'not enough memory' in run(*argv).error
-
-
-def test_models(run, monkeypatch, tmp_path):
-    from napari_naclip.engine import hub
-
-    here = tmp_path / 'here'
-    here.write_text('')
-    cached = next(iter(REGISTRY))
-    monkeypatch.setattr(
-        hub,
-        'find_cached',
-        lambda entry: here if entry.name == cached else None,
-    )
-    done = run('models')
-    assert (done.status, done.err) == (0, '')
-    lines = done.out.splitlines()[1:]
-    assert [line.split()[0] for line in lines] == list(MODEL_NAMES)
-    for line, entry in zip(lines, REGISTRY.values(), strict=False):
-        state = line.replace('(default)', '').split()[1]
-        assert state == ('yes' if entry.name == cached else 'no')
-        assert entry.title in line
-        assert format_size(entry.download_size) in line
-    assert 'bundled' in lines[-1]
 
 
 def test_info(run, tmp_path):

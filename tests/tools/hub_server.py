@@ -50,6 +50,8 @@ class Hub(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(('127.0.0.1', 0), Handler)
         self.content = CONTENT
+        #: Other files that it has, by repository and name.
+        self.others: dict[tuple[str, str], bytes] = {}
         self.etag: str | None = None
         self.status = 200
         self.delay = 0.0
@@ -74,6 +76,15 @@ class Hub(http.server.ThreadingHTTPServer):
     def url(self) -> str:
         return f'http://127.0.0.1:{self.server_port}'
 
+    def find(self, path: str) -> bytes | None:
+        """Return the file that a path asks for, of any version."""
+        files = {(ENTRY.repo, ENTRY.file): self.content, **self.others}
+        for (repo, name), content in files.items():
+            for version in ('main', COMMIT):
+                if path == f'/{repo}/resolve/{version}/{name}':
+                    return content
+        return None
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     server: Hub
@@ -87,18 +98,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server.headers.append(
             {name.lower(): value for name, value in self.headers.items()}
         )
-        expected = f'/{ENTRY.repo}/resolve/main/{ENTRY.file}'
-        is_expected = self.path in (
-            expected,
-            expected.replace('/main/', f'/{COMMIT}/'),
-        )
-        status = server.status if is_expected else 404
-        size = len(server.content)
+        found = server.find(self.path)
+        content = found or b''
+        status = 404 if found is None else server.status
+        size = len(content)
         if server.store and status == 200:
             self.send_response(302)
             self.send_header('Location', server.store + self.path)
             self.send_header('X-Repo-Commit', COMMIT)
-            digest = hashlib.sha256(server.content).hexdigest()
+            digest = hashlib.sha256(content).hexdigest()
             self.send_header('X-Linked-ETag', f'"{digest}"')
             self.send_header('X-Linked-Size', str(size))
             self.send_header('Content-Length', '0')
@@ -108,7 +116,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = 206 if start < size else 416
         self.send_response(status)
         self.send_header('X-Repo-Commit', COMMIT)
-        etag = server.etag or hashlib.sha256(server.content).hexdigest()
+        etag = server.etag or hashlib.sha256(content).hexdigest()
         self.send_header('ETag', f'"{etag}"')
         if status == 404:
             self.send_header('X-Error-Code', 'EntryNotFound')
@@ -139,7 +147,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             start = int(found[1])
         if not self.send_head(start):
             return
-        body = (server.sent or server.content)[start or 0 :]
+        body = (server.sent or server.find(self.path) or b'')[start or 0 :]
         count = 0
         while count < len(body) and count < server.break_after:
             if count >= server.stall_after:
@@ -213,14 +221,20 @@ def start_until(least: int) -> tuple[Any, int]:
     raise AssertionError('the download ended')
 
 
-def fill_cache(cache: Path, content: bytes = b'weights') -> Path:
+def fill_cache(
+    cache: Path,
+    content: bytes = b'weights',
+    *,
+    repo: str = ENTRY.repo,
+    file: str = ENTRY.file,
+) -> Path:
     """Put a file into the cache in the hub's layout; return its link."""
-    repo = cache / f'models--{ENTRY.repo.replace("/", "--")}'
-    blob = repo / 'blobs' / hashlib.sha256(content).hexdigest()
-    link = repo / 'snapshots' / COMMIT / ENTRY.file
-    for folder in (blob.parent, link.parent, repo / 'refs'):
-        folder.mkdir(parents=True)
-    (repo / 'refs' / 'main').write_text(COMMIT)
+    folder = cache / f'models--{repo.replace("/", "--")}'
+    blob = folder / 'blobs' / hashlib.sha256(content).hexdigest()
+    link = folder / 'snapshots' / COMMIT / file
+    for each in (blob.parent, link.parent, folder / 'refs'):
+        each.mkdir(parents=True, exist_ok=True)
+    (folder / 'refs' / 'main').write_text(COMMIT)
     blob.write_bytes(content)
     link.symlink_to(Path('../../blobs') / blob.name)
     return link

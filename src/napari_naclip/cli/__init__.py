@@ -92,7 +92,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == 'models':
         from napari_naclip.cli.models import run_models
 
-        return run_models()
+        return run_models(arguments)
     if arguments.command == 'info':
         from napari_naclip.cli.info import run_info
 

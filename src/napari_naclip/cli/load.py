@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_naclip.cli.console import ProgressBar
+from napari_naclip.cli.models import note_terms
+from napari_naclip.engine.registry import AUTO_NAME, DEMO_NAME, find_model
 from napari_naclip.io.folders import text_cache_folder
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ def load_chosen(arguments: argparse.Namespace) -> Model:
     NaclipError
         If there is none, or it cannot be loaded.
     """
+    if arguments.download and arguments.model not in (DEMO_NAME, AUTO_NAME):
+        note_terms(find_model(arguments.model))
     with ProgressBar(arguments.progress) as bar:
         # Here and not above: this imports torch, which takes seconds.
         from napari_naclip.engine.models import load_model
@@ -30,6 +34,7 @@ def load_chosen(arguments: argparse.Namespace) -> Model:
             weights=arguments.weights,
             device=arguments.device,
             precision=arguments.precision,
+            activation=arguments.activation,
             download=arguments.download,
             cache_folder=text_cache_folder(),
             progress=bar,

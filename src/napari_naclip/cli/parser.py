@@ -9,7 +9,8 @@ from typing import get_args
 
 from napari_naclip.cli.beyond_options import add_beyond
 from napari_naclip.cli.evaluate_options import EXAMPLE, add_evaluate
-from napari_naclip.engine.registry import DEFAULT_NAME, MODEL_NAMES
+from napari_naclip.engine.registry import AUTO_NAME, DEFAULT_NAME
+from napari_naclip.engine.typed_names import FORMS
 from napari_naclip.engine.types import (
     Architecture,
     Refinement,
@@ -25,6 +26,7 @@ from napari_naclip.io.template_sets import (
 
 # Written out because the module that defines them imports torch.
 _PRECISIONS = ('auto', 'float32', 'bfloat16', 'float16')
+_ACTIVATIONS = ('auto', 'gelu', 'quickgelu')
 
 _EXAMPLE = """\
 example:
@@ -83,8 +85,14 @@ def make_parser() -> argparse.ArgumentParser:
             'saved as a picture instead. Nothing is downloaded.',
         )
     )
-    commands.add_parser(
-        'models', help='list the models and whether they are on this machine'
+    _add_models(
+        commands.add_parser(
+            'models',
+            help='list the models, describe one, or download it',
+            description='Lists the models and whether they are on this '
+            'machine. Names that are not listed: '
+            f'{FORMS}.',
+        )
     )
     _add_cache(
         commands.add_parser(
@@ -174,13 +182,22 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         '--model',
         default=DEFAULT_NAME,
         metavar='NAME',
-        help=f'one of {", ".join(MODEL_NAMES)} (default: %(default)s)',
+        help='one that "napari-naclip models" lists; '
+        f'{FORMS}; or {AUTO_NAME} for the model that --weights look like '
+        '(default: %(default)s)',
     )
     group.add_argument(
         '--weights',
         type=Path,
         metavar='FILE',
         help="file with the model's weights",
+    )
+    group.add_argument(
+        '--activation',
+        default='auto',
+        choices=_ACTIVATIONS,
+        help='of a model from a file, which does not tell it; auto: the '
+        "model's own (default: %(default)s)",
     )
     group.add_argument(
         '--download',
@@ -285,6 +302,28 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--headless', action='store_true', help='open no window'
+    )
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest='action', metavar='ACTION')
+    actions.add_parser('list', help='list all of them (the default)')
+    show = actions.add_parser('show', help='print all that is known of one')
+    download = actions.add_parser(
+        'download',
+        help='bring models to this machine, so that it may be offline later',
+    )
+    for each in (show, download):
+        each.add_argument(
+            'names',
+            nargs='+',
+            metavar='NAME',
+            help=f'a name of the list, or {FORMS}',
+        )
+    download.add_argument(
+        '--progress',
+        action=argparse.BooleanOptionalAction,
+        help='show a progress bar (default: on a terminal)',
     )
 
 

@@ -13,6 +13,7 @@ advances the generator writes. So a stalled connection never holds up a cancel.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import threading
 import time
@@ -21,7 +22,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import filelock
 import huggingface_hub
 from huggingface_hub.errors import (
+    EntryNotFoundError,
     HfHubHTTPError,
+    LocalEntryNotFoundError,
     OfflineModeIsEnabled,
 )
 
@@ -35,6 +38,8 @@ from napari_naclip.engine.hub import (
     beside,
     find_cached,
     find_started,
+    folder_variable,
+    make_weights_folder,
     weights_path,
 )
 from napari_naclip.engine.part import Part
@@ -53,7 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from napari_naclip.engine.registry import RegistryEntry
+    from napari_naclip.engine.entry import RegistryEntry
 
 T = TypeVar('T')
 
@@ -95,13 +100,14 @@ def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
         return path
     try:
         asking = _in_thread(lambda: _ask(entry))
-        remote = yield from _repeat(first, asking)
+        entry, remote = yield from _repeat(first, asking)
     except Exception as error:
         raise explain_transfer(entry, error) from error
     target = weights_path(entry)
     with contextlib.ExitStack() as stack:
         _check_room(entry, target, remote)
         with explained_storage():
+            make_weights_folder()
             target.parent.mkdir(parents=True, exist_ok=True)
         yield from _lock(target, remote, stack)
         if target.is_file():  # another process has finished it
@@ -125,7 +131,35 @@ def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
     return target
 
 
-def _ask(entry: RegistryEntry) -> Remote:
+def ask_size(entry: RegistryEntry) -> Generator[None, None, int]:
+    """Yield while the hub is asked; return the bytes of a model's file.
+
+    Raises
+    ------
+    NetworkError
+        If the hub cannot be reached, or has no such file.
+    """
+    try:
+        _, remote = yield from _in_thread(lambda: _ask(entry))
+    except Exception as error:
+        raise explain_transfer(entry, error) from error
+    return remote.size
+
+
+def _ask(entry: RegistryEntry) -> tuple[RegistryEntry, Remote]:
+    """Return which of the files the repository has, and where."""
+    *others, last = entry.files
+    for file in others:
+        try:
+            return _ask_for(dataclasses.replace(entry, file=file))
+        except LocalEntryNotFoundError:  # the connection is gone
+            raise
+        except EntryNotFoundError:
+            continue
+    return _ask_for(dataclasses.replace(entry, file=last))
+
+
+def _ask_for(entry: RegistryEntry) -> tuple[RegistryEntry, Remote]:
     url = huggingface_hub.hf_hub_url(entry.repo, entry.file)
     metadata = huggingface_hub.get_hf_file_metadata(
         url, timeout=CONNECT_TIMEOUT
@@ -137,7 +171,7 @@ def _ask(entry: RegistryEntry) -> Remote:
         url = huggingface_hub.hf_hub_url(
             entry.repo, entry.file, revision=metadata.commit_hash
         )
-    return Remote(url, metadata.etag or '', metadata.size)
+    return entry, Remote(url, metadata.etag or '', metadata.size)
 
 
 def _check_room(entry: RegistryEntry, target: Path, remote: Remote) -> None:
@@ -152,8 +186,8 @@ def _check_room(entry: RegistryEntry, target: Path, remote: Remote) -> None:
     if free < missing * _SPACE_RESERVE:
         raise StorageError(
             f'{entry.name} needs {missing / 1e6:.0f} MB in {folder}, where '
-            f'{free / 1e6:.0f} MB are free. Make room, or set HF_HOME to a '
-            'folder on another disk.'
+            f'{free / 1e6:.0f} MB are free. Make room, or set '
+            f'{folder_variable()} to a folder on another disk.'
         )
 
 

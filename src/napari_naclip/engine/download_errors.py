@@ -16,12 +16,12 @@ from huggingface_hub.errors import (
 )
 
 from napari_naclip.engine.errors import NetworkError, StorageError
-from napari_naclip.engine.hub import find_started
+from napari_naclip.engine.hub import find_started, folder_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_naclip.engine.registry import RegistryEntry
+    from napari_naclip.engine.entry import RegistryEntry
 
 
 @contextlib.contextmanager
@@ -35,8 +35,8 @@ def explained_storage() -> Iterator[None]:
         reason = (error.strerror or str(error)).rstrip('.')
         raise StorageError(
             f'The download cannot be written: {reason}. Make room or set '
-            'HF_HOME to another folder; what has arrived is kept for the '
-            'next try.'
+            f'{folder_variable()} to another folder; what has arrived is '
+            'kept for the next try.'
         ) from error
 
 
@@ -58,8 +58,9 @@ def explain_transfer(entry: RegistryEntry, error: Exception) -> NetworkError:
         error, RepositoryNotFoundError | EntryNotFoundError
     ) and not isinstance(error, LocalEntryNotFoundError):
         return NetworkError(
-            f'The hub has no {entry.file} in {entry.repo}. Update '
-            'napari-naclip, or load the weights from a file.'
+            f'The hub has no {" or ".join(entry.files)} in {entry.repo}. '
+            'Check the name, update napari-naclip, or load the weights from '
+            'a file.'
         )
     if isinstance(error, HfHubHTTPError):
         return NetworkError(

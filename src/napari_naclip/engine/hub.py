@@ -12,13 +12,22 @@ throws away what has arrived when a transfer ends early.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_naclip.engine.cache_folder import (
+    CACHE_VARIABLE,
+    cache_folder,
+    make_private,
+)
+from napari_naclip.engine.entry import WEIGHTS_FILES
+
 if TYPE_CHECKING:
-    from napari_naclip.engine.registry import RegistryEntry
+    from napari_naclip.engine.entry import RegistryEntry
 
 #: What a file is called, behind its own name, until it is whole.
 PART_SUFFIX = '.part'
@@ -47,9 +56,30 @@ class StartedDownload:
 def weights_folder() -> Path:
     """Return the folder of downloaded weights, which need not be there.
 
-    Where the hub's ``cached_assets_path`` puts what belongs to a library;
-    ``HF_HOME`` and ``HF_ASSETS_CACHE`` move it.
+    Inside ``NAPARI_NACLIP_CACHE`` if that is set; else where the hub's
+    ``cached_assets_path`` puts what belongs to a library, which ``HF_HOME``
+    and ``HF_ASSETS_CACHE`` move.
     """
+    return cache_folder() / 'weights' if _is_ours() else _assets_folder()
+
+
+def make_weights_folder() -> None:
+    """Make the folder of weights, private if it is in our own cache."""
+    if _is_ours():
+        make_private('weights')
+    weights_folder().mkdir(parents=True, exist_ok=True)
+
+
+def folder_variable() -> str:
+    """Return the environment variable that moves the folder of weights."""
+    return CACHE_VARIABLE if _is_ours() else 'HF_HOME'
+
+
+def _is_ours() -> bool:
+    return bool(os.environ.get(CACHE_VARIABLE, '').strip())
+
+
+def _assets_folder() -> Path:
     from huggingface_hub import constants
 
     return Path(constants.HF_ASSETS_CACHE, 'napari-naclip', 'weights')
@@ -57,38 +87,65 @@ def weights_folder() -> Path:
 
 def weights_path(entry: RegistryEntry) -> Path:
     """Return where a model's downloaded weights are put when complete."""
-    folder = entry.repo.replace('/', '--')
-    return weights_folder() / folder / entry.file
+    return _path_in(weights_folder(), entry.repo, entry.files[0])
+
+
+def _path_in(folder: Path, repo: str, file: str) -> Path:
+    return folder / repo.replace('/', '--') / file
 
 
 def find_cached(entry: RegistryEntry) -> Path | None:
     """Return a model's weights on this machine, or None."""
-    ours = weights_path(entry)
-    if ours.is_file():
-        return ours
+    if entry.folder is not None:
+        return _find_in(entry.folder)
+    if not entry.repo:
+        return None
     import huggingface_hub
 
-    path = huggingface_hub.try_to_load_from_cache(entry.repo, entry.file)
-    # A link whose target was removed by hand is no cached file.
-    if isinstance(path, str) and Path(path).exists():
-        return Path(path)
+    folders = dict.fromkeys((weights_folder(), _assets_folder()))
+    for file in entry.files:
+        for folder in folders:
+            ours = _path_in(folder, entry.repo, file)
+            if ours.is_file():
+                return ours
+        path = huggingface_hub.try_to_load_from_cache(entry.repo, file)
+        # A link whose target was removed by hand is no cached file.
+        if isinstance(path, str) and Path(path).exists():
+            return Path(path)
+    return None
+
+
+def _find_in(folder: Path) -> Path | None:
+    """Return the weights in a folder: open_clip's name, or the only ones."""
+    for name in WEIGHTS_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    for suffixes in ({'.safetensors'}, {'.pt', '.pth', '.bin', '.ckpt'}):
+        found = [
+            path
+            for path in folder.glob('*')
+            if path.suffix in suffixes and path.is_file()
+        ]
+        if len(found) == 1:
+            return found[0]
     return None
 
 
 def find_started(entry: RegistryEntry) -> StartedDownload | None:
     """Return a download of a model that ended early, or None."""
-    target = weights_path(entry)
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        note: dict[str, Any] = json.loads(
-            beside(target, NOTE_SUFFIX).read_text(encoding='utf-8')
-        )
-        started = StartedDownload(
-            present=beside(target, PART_SUFFIX).stat().st_size,
-            size=int(note['size']),
-            etag=str(note['etag']),
-        )
-        if 0 < started.present <= started.size:
-            return started
+    for file in entry.files if entry.repo else ():
+        target = weights_path(dataclasses.replace(entry, file=file))
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            note: dict[str, Any] = json.loads(
+                beside(target, NOTE_SUFFIX).read_text(encoding='utf-8')
+            )
+            started = StartedDownload(
+                present=beside(target, PART_SUFFIX).stat().st_size,
+                size=int(note['size']),
+                etag=str(note['etag']),
+            )
+            if 0 < started.present <= started.size:
+                return started
     return None
 
 

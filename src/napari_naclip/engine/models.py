@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_naclip.engine import registry
-from napari_naclip.engine.errors import WeightsError, WeightsMissingError
+from napari_naclip.engine.errors import WeightsError
+from napari_naclip.engine.guess import match_file
 from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 from napari_naclip.engine.text_cache import TextCache, embedding_key
@@ -57,6 +58,8 @@ class Model:
         The words it knows, if they are few enough to be listed.
     device_notice : str
         What the person should know about the device.
+    weights_notice : str
+        What was guessed of the file of weights.
     choice : ComputeChoice or None
         Device and precision in words, with the reasons for them.
     cache : TextCache
@@ -75,6 +78,7 @@ class Model:
     dtype: torch.dtype
     vocabulary: frozenset[str] | None = None
     device_notice: str = ''
+    weights_notice: str = ''
     choice: ComputeChoice | None = None
     cache: TextCache = field(default_factory=lambda: TextCache(None))
     _embeddings: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -141,9 +145,11 @@ class Model:
         self, classes: ClassList, templates: Sequence[str] | None
     ) -> list[str]:
         """Return what the person should know about these classes here."""
-        found: list[str] = []
-        if self.device_notice:
-            found.append(self.device_notice)
+        found = [
+            notice
+            for notice in (self.device_notice, self.weights_notice)
+            if notice
+        ]
         if len(classes.rows) == 1:
             found.append(
                 f'{classes.classes[0].name!r} is the only class, so that it '
@@ -195,6 +201,7 @@ def load_model(
     weights: str | Path | None = None,
     device: str = 'auto',
     precision: Precision = 'auto',
+    activation: str = 'auto',
     download: bool = False,
     cache_folder: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -205,13 +212,17 @@ def load_model(
     ----------
     name : str or (model, tokenizer)
         A name that ``napari-naclip models`` lists, ``'demo'`` for the bundled
-        one, or open_clip's model and tokenizer that are already in memory.
+        one, ``'arch/tag'`` of open_clip, ``'hf-hub:org/name'``,
+        ``'local-dir:PATH'``, ``'auto'`` for the model that `weights` look
+        like, or open_clip's model and tokenizer that are already in memory.
     weights : str or Path, optional
         A file of weights for the named architecture.
     device : str
         ``'auto'``, or a device of torch.
     precision : {'auto', 'float32', 'bfloat16', 'float16'}
         Of the image tower's matrix products.
+    activation : {'auto', 'gelu', 'quickgelu'}
+        ``'auto'``: the named model's. No file of weights tells it.
     download : bool
         Whether weights that are not on this machine may be downloaded.
     cache_folder : Path, optional
@@ -230,6 +241,7 @@ def load_model(
             weights=weights,
             device=device,
             precision=precision,
+            activation=activation,
             download=download,
             cache_folder=cache_folder,
         ),
@@ -243,6 +255,7 @@ def iter_load_model(
     weights: str | Path | None = None,
     device: str = 'auto',
     precision: Precision = 'auto',
+    activation: str = 'auto',
     download: bool = False,
     cache_folder: Path | None = None,
 ) -> Generator[Progress, None, Model]:
@@ -270,7 +283,9 @@ def iter_load_model(
             yield Progress('load')
             parts = _load_demo()
         else:
-            parts = yield from _load_registered(name, weights, download)
+            parts = yield from _load_registered(
+                name, weights, download=download, activation=activation
+            )
     else:
         clip, tokenizer = name
         statistics = load.pixel_statistics(clip) or (CLIP_MEAN, CLIP_STD)
@@ -292,6 +307,7 @@ def iter_load_model(
         dtype=dtype,
         vocabulary=parts.vocabulary,
         device_notice=notice,
+        weights_notice=parts.notice,
         choice=choice,
         cache=TextCache(cache_folder),
     )
@@ -309,6 +325,7 @@ class _Parts:
     window: int | None = None
     stride: int | None = None
     vocabulary: frozenset[str] | None = None
+    notice: str = ''
 
 
 def _load_demo() -> _Parts:
@@ -329,66 +346,44 @@ def _load_demo() -> _Parts:
 
 
 def _load_registered(
-    name: str, weights: str | Path | None, download: bool
+    name: str,
+    weights: str | Path | None,
+    *,
+    download: bool,
+    activation: str,
 ) -> Generator[Progress, None, _Parts]:
     from napari_naclip.engine.clip import load
+    from napari_naclip.engine.sources import locate
 
-    entry = registry.find_model(name)
-    if weights is None:
-        path = yield from _locate(entry, download=download)
+    file = None if weights is None else Path(weights).expanduser()
+    notice = ''
+    if name == registry.AUTO_NAME and file is not None:
+        entry = match_file(file)
+        notice = (
+            f'{file.name} is built like {entry.name} and was taken for it: '
+            'with its activation and its mean and std, which no file tells. '
+            'Name another model or activation if that is wrong.'
+        )
     else:
-        path = Path(weights).expanduser()
+        entry = registry.find_model(name)
+    source = yield from locate(
+        entry, weights=file, download=download, activation=activation
+    )
     yield Progress('load')
-    clip, tokenizer = load.load_file(entry.arch, path)
-    mean, std = load.tag_statistics(entry.arch, entry.tag)
+    entry = source.entry
+    clip, tokenizer = load.load_config(
+        source.model_cfg, source.path, name=entry.arch or entry.name
+    )
     return _Parts(
-        entry.name,
+        entry.public_name,
         clip,
         tokenizer,
-        mean,
-        std,
-        window=entry.window,
-        stride=entry.stride,
-    )
-
-
-def _locate(
-    entry: registry.RegistryEntry, *, download: bool
-) -> Generator[Progress, None, Path]:
-    from napari_naclip.engine import hub
-
-    path = hub.find_cached(entry)
-    if path is not None:
-        return path
-    if not download:
-        raise _missing(entry)
-    from napari_naclip.engine.download import download as fetch
-
-    return (yield from fetch(entry))
-
-
-def _missing(entry: registry.RegistryEntry) -> WeightsMissingError:
-    from napari_naclip.engine import hub
-
-    started = hub.find_started(entry)
-    if started is None:
-        size, present = entry.download_size, 0
-        text = (
-            f'The weights of {entry.name} are not on this machine. Allow '
-            f'the download (about {size / 1e6:.0f} MB)'
-        )
-    else:
-        size, present = started.size, started.present
-        text = (
-            f'Of the weights of {entry.name} {present / 1e6:.0f} of '
-            f'{size / 1e6:.0f} MB are on this machine. Allow the download '
-            f'of the rest ({(size - present) / 1e6:.0f} MB)'
-        )
-    return WeightsMissingError(
-        f'{text}, choose a file of weights, or use the demo model.',
-        model=entry.name,
-        size=size,
-        present=present,
+        entry.mean or CLIP_MEAN,
+        entry.std or CLIP_STD,
+        # Of a typed model only the loaded tower knows it.
+        window=entry.window if entry.native else None,
+        stride=entry.stride if entry.native else None,
+        notice=notice,
     )
 
 

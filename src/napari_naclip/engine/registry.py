@@ -1,55 +1,25 @@
-"""The models that can be asked for by name: a table, read from a file."""
+"""The models that can be asked for by name: a table, read from a file.
+
+Besides those in the table, names can be typed: see ``typed_names``.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final
 
+from napari_naclip.engine.entry import RegistryEntry
 from napari_naclip.engine.errors import ModelError
+from napari_naclip.engine.typed_names import FORMS, read_typed, suggest
 
 #: The name of the bundled model.
 DEMO_NAME: Final = 'demo'
 #: The model that is used when none is named.
 DEFAULT_NAME: Final = 'ViT-B-16'
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryEntry:
-    """A model with weights on the hub.
-
-    Attributes
-    ----------
-    name, title : str
-        What people call it, and a line about it.
-    arch, tag : str
-        open_clip's architecture and pretrained tag; the tag's configuration
-        holds the mean and std of the pixels.
-    repo, file : str
-        Repository on the hub and the weights' file in it.
-    parameters : int
-        Number of weights, float32 in the file.
-    window, stride : int
-        Sliding window that suits the model, in pixels.
-    license : str
-    """
-
-    name: str
-    title: str
-    arch: str
-    tag: str
-    repo: str
-    file: str
-    parameters: int
-    window: int
-    stride: int
-    license: str
-
-    @property
-    def download_size(self) -> int:
-        """About how large the weights' file is, in bytes."""
-        return 4 * self.parameters
+#: With a file of weights: the model that its tensors look like.
+AUTO_NAME: Final = 'auto'
 
 
 def _read_registry() -> dict[str, RegistryEntry]:
@@ -58,20 +28,31 @@ def _read_registry() -> dict[str, RegistryEntry]:
         .joinpath('models.json')
         .read_text(encoding='utf-8')
     )
-    entries = (RegistryEntry(**entry) for entry in json.loads(text)['models'])
+    entries = (
+        RegistryEntry(
+            **{**row, 'mean': tuple(row['mean']), 'std': tuple(row['std'])}
+        )
+        for row in json.loads(text)['models']
+    )
     return {entry.name: entry for entry in entries}
 
 
 #: The models with weights on the hub, by name.
 REGISTRY: Final = _read_registry()
 
-#: Every name that ``load_model`` knows.
+#: Every name in the table, and the demo.
 MODEL_NAMES: Final = (*REGISTRY, DEMO_NAME)
 
 
 def check_choice(name: str, *, has_weights: bool) -> None:
     """Raise ``ModelError`` if a name, or weights for it, cannot be meant."""
-    if name != DEMO_NAME:
+    if name == AUTO_NAME:
+        if not has_weights:
+            raise ModelError(
+                f'{AUTO_NAME!r} finds the architecture from a file of '
+                'weights. Choose the file, or name a model.'
+            )
+    elif name != DEMO_NAME:
         find_model(name)
     elif has_weights:
         raise ModelError(
@@ -81,20 +62,42 @@ def check_choice(name: str, *, has_weights: bool) -> None:
 
 
 def find_model(name: str) -> RegistryEntry:
-    """Return the registry's entry of a name.
+    """Return the entry of a name in the table, or of one that is typed.
 
     Raises
     ------
     ModelError
         If there is none of that name.
     """
-    try:
-        return REGISTRY[name]
-    except KeyError:
+    entry = REGISTRY.get(name)
+    if entry is not None:
+        return entry
+    entry = read_typed(name)
+    if entry is None:
         raise ModelError(
-            f'There is no model {name!r}. Choose one of '
-            f'{", ".join(MODEL_NAMES)}.'
-        ) from None
+            f'There is no model {name!r}{suggest(name, MODEL_NAMES)}. Choose '
+            f'one that "napari-naclip models" lists, or write {FORMS}.'
+        )
+    return _add_what_is_known(entry)
+
+
+def _add_what_is_known(entry: RegistryEntry) -> RegistryEntry:
+    """Return a typed model with what the table says of the same weights."""
+    family = entry.tag.split('_')[0]
+    for known in REGISTRY.values():
+        if known.repo == entry.repo and not known.arch and entry.repo:
+            return dataclasses.replace(known, name=entry.name)
+        if entry.tag and (known.arch, known.tag) == (entry.arch, entry.tag):
+            return dataclasses.replace(known, name=entry.name)
+        if family and known.tag.split('_')[0] == family and not entry.license:
+            # Other sizes of a model have the license of their family.
+            entry = dataclasses.replace(
+                entry,
+                license=known.license,
+                forbids_commercial=known.forbids_commercial,
+                source=known.source,
+            )
+    return entry
 
 
 def sliding_window(name: str) -> tuple[int, int]:
@@ -110,7 +113,7 @@ def sliding_window(name: str) -> tuple[int, int]:
     if name == DEMO_NAME:
         config = demo_config()
         return config['window'], config['stride']
-    entry = find_model(name)
+    entry = find_model(DEFAULT_NAME if name == AUTO_NAME else name)
     return entry.window, entry.stride
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import warnings
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,7 +14,16 @@ from safetensors import SafetensorError, safe_open
 from napari_naclip.engine.errors import WeightsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+T = TypeVar('T')
+
+
+#: What training programs put before each name.
+_PREFIXES = ('module.', '_orig_mod.', 'model.', 'clip_model.', 'clip.')
+#: What OpenAI's state dicts hold besides weights.
+_NO_WEIGHTS = ('input_resolution', 'context_length', 'vocab_size')
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -31,14 +41,41 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     WeightsError
         If the file is missing, empty, cut, unsafe or no state dict.
     """
+    _check_file(path)
+    if path.suffix == '.safetensors':
+        return _strip_names(_read_safetensors(path))
+    return _strip_names(_unwrap(_read_pickle(path), path))
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors of a weights' file, by their names.
+
+    Of a safetensors file only its head is read; of one that torch saved,
+    no tensor where its form allows that.
+
+    Raises
+    ------
+    WeightsError
+        As ``read_state``.
+    """
+    _check_file(path)
+    if path.suffix == '.safetensors':
+        return _strip_names(_read_head(path))
+    state = _unwrap(_read_pickle(path, mmap=True), path)
+    return _strip_names(
+        {name: tuple(tensor.shape) for name, tensor in state.items()}
+    )
+
+
+def _check_file(path: Path) -> None:
     if not path.is_file():
         raise WeightsError(f'There is no weights file {path}. Check the name.')
     if path.stat().st_size == 0:
         raise WeightsError(f'{path} is empty. Download or copy it again.')
-    if path.suffix == '.safetensors':
-        state: Any = _read_safetensors(path)
-    else:
-        state = _read_pickle(path)
+
+
+def _unwrap(state: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Return the table of tensors inside what torch saved."""
     for wrapper in ('state_dict', 'model'):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
@@ -50,17 +87,47 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
             f'{path} holds no table of named tensors, so no CLIP weights. '
             'Choose a state dict of open_clip.'
         )
-    return {
-        name.removeprefix('module.'): tensor for name, tensor in state.items()
+    return state
+
+
+def _strip_names(table: dict[str, T]) -> dict[str, T]:
+    """Return a table without what programs put before each name."""
+    table = {
+        name: value for name, value in table.items() if name not in _NO_WEIGHTS
     }
+    stripped = True
+    while stripped and table:
+        stripped = False
+        for prefix in _PREFIXES:
+            if all(name.startswith(prefix) for name in table):
+                table = {
+                    name.removeprefix(prefix): value
+                    for name, value in table.items()
+                }
+                stripped = True
+    return table
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    with _opened_safetensors(path) as file:
+        # The handle is no mapping: it has keys, but cannot be iterated.
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}
+
+
+def _read_head(path: Path) -> dict[str, tuple[int, ...]]:
+    with _opened_safetensors(path) as file:
+        names = file.keys()
+        return {
+            name: tuple(file.get_slice(name).get_shape()) for name in names
+        }
+
+
+@contextlib.contextmanager
+def _opened_safetensors(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, framework='pt') as file:
-            # The handle is no mapping: it has keys, but cannot be iterated.
-            names = file.keys()
-            return {name: file.get_tensor(name) for name in names}
+            yield file
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f'{path} is cut or not a safetensors file '
@@ -68,7 +135,7 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         ) from error
 
 
-def _read_pickle(path: Path) -> object:
+def _read_pickle(path: Path, *, mmap: bool = False) -> object:
     if _is_torchscript(path):
         raise WeightsError(
             f'{path} is a TorchScript archive, which holds code and is not '
@@ -80,7 +147,13 @@ def _read_pickle(path: Path) -> object:
         with warnings.catch_warnings():
             # What torch finds odd about a file is no news for the person.
             warnings.simplefilter('ignore')
-            return torch.load(path, map_location='cpu', weights_only=True)
+            return torch.load(
+                path,
+                map_location='cpu',
+                weights_only=True,
+                # Only the newer form, a zip archive, can be mapped.
+                mmap=mmap and zipfile.is_zipfile(path),
+            )
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f'{path} was refused: it is no file of torch, or it holds '

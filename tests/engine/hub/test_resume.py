@@ -175,8 +175,9 @@ def test_more_bytes_than_announced_are_never_used(
     real = download._ask
 
     def ask(entry: Any) -> Any:
-        remote = real(entry)
-        return download.Remote(remote.url, remote.etag, remote.size - 1)
+        entry, remote = real(entry)
+        less = download.Remote(remote.url, remote.etag, remote.size - 1)
+        return entry, less
 
     monkeypatch.setattr(download, '_ask', ask)
     with pytest.raises(NetworkError, match='more bytes than announced'):

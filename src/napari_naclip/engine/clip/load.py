@@ -176,17 +176,6 @@ def fill(
     model.load_state_dict(state)
 
 
-def tag_statistics(arch: str, tag: str) -> _Statistics:
-    """Return mean and std of the pixels that a pretrained tag needs."""
-    config = open_clip.get_pretrained_cfg(arch, tag)
-    if not config:
-        raise ModelError(f'open_clip has no weights {tag!r} for {arch}.')
-    return (
-        tuple(config.get('mean') or open_clip.OPENAI_DATASET_MEAN),
-        tuple(config.get('std') or open_clip.OPENAI_DATASET_STD),
-    )
-
-
 def pixel_statistics(model: torch.nn.Module) -> _Statistics | None:
     """Return mean and std that open_clip left on a model, if it did."""
     visual = getattr(model, 'visual', None)

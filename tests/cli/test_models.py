@@ -1,0 +1,150 @@
+"""``napari-naclip models``, and models that are typed."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+from safetensors.torch import save
+
+from hub_server import ENTRY, Hub, no_network, point_to, serving
+from napari_naclip.cli.console import format_size
+from napari_naclip.engine import hub
+from napari_naclip.engine.clip import load
+from napari_naclip.engine.entry import CONFIG_FILE
+from napari_naclip.engine.registry import MODEL_NAMES, REGISTRY
+
+REPO = 'somebody/a-model'
+MODEL_CFG = {
+    'embed_dim': 16,
+    'vision_cfg': {
+        'image_size': 32,
+        'layers': 2,
+        'width': 32,
+        'head_width': 16,
+        'patch_size': 8,
+    },
+    'text_cfg': {'vocab_size': 49408, 'width': 32, 'heads': 2, 'layers': 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serving() as server:
+        point_to(monkeypatch, server.url)
+        server.others = {
+            (REPO, CONFIG_FILE): json.dumps({'model_cfg': MODEL_CFG}).encode(),
+            (REPO, 'open_clip_model.safetensors'): save(
+                load.build_clip(MODEL_CFG).state_dict()
+            ),
+        }
+        yield server
+
+
+@pytest.mark.parametrize('argv', [('models',), ('models', 'list')])
+def test_the_list(run, monkeypatch, tmp_path, argv):
+    monkeypatch.setattr(socket.socket, 'connect', no_network)
+    here = tmp_path / 'here'
+    here.write_text('')
+    cached = next(iter(REGISTRY))
+    monkeypatch.setattr(
+        hub,
+        'find_cached',
+        lambda entry: here if entry.name == cached else None,
+    )
+    done = run(*argv)
+    assert (done.status, done.err) == (0, '')
+    lines = done.out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == list(MODEL_NAMES)
+    for line, entry in zip(lines, REGISTRY.values(), strict=False):
+        state = line.replace('(default)', '').split()[1]
+        assert state == ('yes' if entry.name == cached else 'no')
+        for text in (entry.title, entry.domain, entry.terms, entry.note):
+            assert text in line
+        assert format_size(entry.download_size) in line
+    assert 'bundled' in lines[-1]
+
+
+def test_one_model_is_described(run, monkeypatch):
+    monkeypatch.setattr(socket.socket, 'connect', no_network)
+    done = run('models', 'show', 'MetaCLIP-B-16', f'hf-hub:{REPO}', 'demo')
+    assert (done.status, done.err) == (0, '')
+    for text in (
+        'CC-BY-NC-4.0: no commercial use',
+        'ViT-B-16-quickgelu/metaclip_fullcc',
+        'https://arxiv.org/abs/2309.16671',
+        f'hub         {REPO}',
+        'not known: look at its page',
+        'demo: comes along',
+    ):
+        assert text in done.out
+    assert 'no model' in run('models', 'show', 'nothing').error
+
+
+def test_a_download_prepares_a_machine_that_will_be_offline(
+    run, server, monkeypatch, photo, tmp_path
+):
+    name = f'hf-hub:{REPO}'
+    argv = ('segment', photo, '--classes', 'sand; road', '--model', name)
+    assert '--download' in run(*argv, '-o', 'a.tif').error
+    done = run('models', 'download', name, '--no-progress')
+    assert (done.status, done.err) == (0, '')
+    (path,) = (tmp_path / 'cache' / 'weights').rglob('*.safetensors')
+    assert done.out.startswith(f'{name}: {path} (')
+    monkeypatch.setattr(socket.socket, 'connect', no_network)
+    done = run(*argv, '-o', 'a.tif', '--detail', '32', '--no-progress')
+    assert done.status == 0, done.err
+    recipe = json.loads(Path('a.json').read_text())
+    assert recipe['recipe']['model']['name'] == name
+
+
+def test_a_license_without_commerce_is_said_before_the_download(
+    run, server, monkeypatch
+):
+    entry = REGISTRY['MetaCLIP-B-16']
+    server.others = {(entry.repo, entry.files[0]): b'weights'}
+    done = run('models', 'download', entry.name, '--no-progress')
+    assert done.status == 0
+    assert done.err.startswith('note: the license of MetaCLIP-B-16 (CC-BY-NC')
+    assert 'forbids commercial use' in done.err
+    # Here already: nothing is to be decided any more.
+    assert run('models', 'download', entry.name, '--no-progress').err == ''
+    server.others = {}
+    done = run('models', 'download', ENTRY.name, '--no-progress')
+    assert (done.status, done.err) == (0, '')
+
+
+def test_it_is_said_before_a_run_too(run, server, photo):
+    argv = ('segment', photo, '--classes', 'a; b', '-o', 'o.tif')
+    done = run(*argv, '--model', 'MetaCLIP-B-16')
+    assert 'forbids commercial use' in done.error
+    done = run(*argv, '--model', 'MetaCLIP-B-16', '--download')
+    first, second = done.err.splitlines()
+    assert first.startswith('note: the license')
+    assert second.startswith('napari-naclip: error: The hub has no')
+
+
+def test_a_folder_s_place_is_in_no_recipe(run, server, photo, tmp_path):
+    folder = tmp_path / 'a-secret' / 'model'
+    folder.mkdir(parents=True)
+    for (_, file), content in server.others.items():
+        (folder / file).write_bytes(content)
+    done = run(
+        *('segment', photo, '--classes', 'sand; road', '-o', 'a.tif'),
+        *('--model', f'local-dir:{folder}', '--detail', '32'),
+    )
+    assert done.status == 0, done.err
+    text = Path('a.json').read_text()
+    assert 'a-secret' not in text
+    assert json.loads(text)['recipe']['model']['name'] == 'local-dir:model'
