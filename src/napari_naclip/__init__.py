@@ -9,13 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_naclip.engine.beyond import Beyond
     from napari_naclip.engine.models import load_model
     from napari_naclip.engine.segment import segment
     from napari_naclip.engine.types import ClassList, Segmentation, Settings
 
-__all__ = ['ClassList', 'Segmentation', 'Settings', 'load_model', 'segment']
+__all__ = [
+    'Beyond',
+    'ClassList',
+    'Segmentation',
+    'Settings',
+    'load_model',
+    'segment',
+]
 
 _HOMES = {
+    'Beyond': 'beyond',
     'ClassList': 'types',
     'Segmentation': 'types',
     'Settings': 'types',

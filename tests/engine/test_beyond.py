@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from torch.nn.functional import normalize
 from napari_naclip.engine.beyond import Beyond, middle_blocks
 from napari_naclip.engine.clip.tower import ImageTower
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.types import Settings
 
 CPU = torch.device('cpu')
 
@@ -55,6 +57,12 @@ def test_the_middle_is_where_the_paper_has_it(
 def test_what_cannot_be_is_refused(given: dict[str, Any], text: str) -> None:
     with pytest.raises(InputError, match=text):
         Beyond(**given)
+
+
+def test_a_recipe_holds_it() -> None:
+    settings = Settings(beyond=Beyond(mirror=True, second_scale=0.5))
+    assert Settings(**json.loads(json.dumps(settings.to_dict()))) == settings
+    assert hash(settings) == hash(Settings(**settings.to_dict()))
 
 
 def test_off_is_no_part_of_the_key_and_costs_nothing() -> None:

@@ -35,6 +35,7 @@ STATES = (
     'failed',
     'offer',
     'done',
+    'beyond',
     'why',
     'finish',
     'edits',
@@ -76,6 +77,10 @@ def put_into(widget, state: str) -> None:
     elif state == 'done':
         names = ', '.join(f'class number {n} 10%' for n in range(12))
         panel.show_rest(f'Done: {names}.', ('A word is not known.',) * 3)
+    elif state == 'beyond':
+        widget.beyond.more.setChecked(True)
+        widget.beyond.cross.setValue(100)
+        widget.beyond.token.setValue(-100)
     elif state == 'why':
         widget.why.more.setChecked(True)
         widget.why.show_pixel('Under the cursor: ' + 'a class 12 %, ' * 9)

@@ -110,7 +110,8 @@ class Settings:
         Pixels below which objects, and holes in one class, go to the class
         around them; 0: none do. See ``engine.cleanup``.
     beyond : Beyond
-        What goes beyond the paper; nothing, unless it is asked for.
+        What goes beyond the paper; nothing, unless it is asked for. A dict,
+        as recipes hold it, becomes one.
     """
 
     strategy: Strategy = 'naclip'
@@ -134,6 +135,9 @@ class Settings:
     beyond: Beyond = field(default_factory=Beyond)
 
     def __post_init__(self) -> None:
+        beyond: Any = self.beyond
+        if isinstance(beyond, dict):
+            object.__setattr__(self, 'beyond', Beyond(**beyond))
         for name, choices in (
             ('strategy', get_args(Strategy)),
             ('architecture', get_args(Architecture)),

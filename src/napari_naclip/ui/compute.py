@@ -138,6 +138,7 @@ def rate_key(model: ModelRequest, settings: Settings) -> tuple[object, ...]:
         settings.strategy,
         settings.architecture,
         settings.refine,
+        settings.beyond,
     )
 
 

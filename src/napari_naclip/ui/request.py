@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_naclip.layers.snapshot import PlaneSnapshot
+    from napari_naclip.ui.beyond_panel import BeyondPanel
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.image_panel import ImagePanel
     from napari_naclip.ui.model_panel import ModelPanel
@@ -34,7 +35,7 @@ class RequestMaker:
     viewer : napari.components.ViewerModel
     book : ResultBook
         Where a run may find the result that it updates.
-    image, classes, model, options : QWidget
+    image, classes, model, options, beyond : QWidget
         The panels.
     """
 
@@ -47,6 +48,7 @@ class RequestMaker:
         classes: ClassPanel,
         model: ModelPanel,
         options: Options,
+        beyond: BeyondPanel,
     ) -> None:
         self._viewer = viewer
         self._book = book
@@ -54,6 +56,7 @@ class RequestMaker:
         self._classes = classes
         self._model = model
         self._options = options
+        self._beyond = beyond
 
     def describe(self) -> str:
         """Return what a run would see, in how many windows, how long.
@@ -106,7 +109,9 @@ class RequestMaker:
         if image is None:
             raise NaclipError(messages.NO_IMAGE)
         settings = Settings(
-            **panel.settings_part(), **self._options.settings_part()
+            **panel.settings_part(),
+            **self._options.settings_part(),
+            **self._beyond.settings_part(),
         )
         snapshots = take_snapshots(
             image,

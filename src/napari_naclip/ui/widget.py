@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_naclip.engine import registry
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.io.last_list import load_last
+from napari_naclip.ui.beyond_panel import BeyondPanel
 from napari_naclip.ui.class_table.panel import ClassPanel
 from napari_naclip.ui.correct.correct_panel import CorrectPanel
 from napari_naclip.ui.correct.corrections import Corrections
@@ -56,8 +57,8 @@ class SegmentationWidget(QWidget):
 
     Attributes
     ----------
-    image, classes, words, model, options, why, correct, finish : QWidget
-    kept, offer, panel : QWidget
+    image, classes, words, model, options, beyond, why, correct : QWidget
+    finish, kept, offer, panel : QWidget
         The parts, from top to bottom.
 
     Signals
@@ -81,6 +82,7 @@ class SegmentationWidget(QWidget):
         self.model = ModelPanel(preferences=preferences)
         self.options = Options()
         self.words = WordNotes(self.classes, self.options.templates, self)
+        self.beyond = BeyondPanel()
         self.why = WhyPanel()
         self.correct = CorrectPanel()
         self.finish = FinishPanel()
@@ -115,6 +117,7 @@ class SegmentationWidget(QWidget):
             classes=self.classes,
             model=self.model,
             options=self.options,
+            beyond=self.beyond,
         )
         self._sync: ListSync | None = None
         self._told = ''
@@ -139,6 +142,7 @@ class SegmentationWidget(QWidget):
                 self.words,
                 self.model,
                 self.options,
+                self.beyond,
                 self.why,
                 self.correct,
                 self.finish,
@@ -191,6 +195,7 @@ class SegmentationWidget(QWidget):
             self.classes.changed,
             self.model.changed,
             self.options.changed,
+            self.beyond.changed,
         ):
             changed.connect(self._on_choice)
         self.classes.locks_changed.connect(self._live.look)
@@ -229,6 +234,7 @@ class SegmentationWidget(QWidget):
             'image': self.image,
             'model': self.model,
             'options': self.options,
+            'beyond': self.beyond,
             'contrast': self.classes.controls,
             'why': self.why,
             'correct': self.correct,
