@@ -7,6 +7,7 @@ import sqlite3
 import numpy as np
 import pytest
 
+from napari_naclip.engine import outputs
 from napari_naclip.engine.store import database
 from napari_naclip.io.kept_features import (
     DISK_VARIABLE,
@@ -53,6 +54,24 @@ def test_set_for_later(run) -> None:
     assert 'turned off' in done.out
     budgets = load_budgets()
     assert (budgets.memory, budgets.disk) == (2 * 10**9, 0)
+
+
+def test_memory_of_labels(run, monkeypatch) -> None:
+    monkeypatch.delenv(outputs.OUTPUT_VARIABLE, raising=False)
+    # Nothing of it stays.
+    monkeypatch.setattr(outputs._USED, 'budget', None)
+    before = load_budgets()
+    done = run('cache', '--outputs', '3GB')
+    assert (done.status, done.err) == (0, '')
+    assert done.out.endswith(
+        'in memory, while a program runs: at most 3.0 GB\n'
+    )
+    assert outputs.output_budget() == 3 * 10**9
+    assert load_budgets() == before
+    monkeypatch.setenv(outputs.OUTPUT_VARIABLE, '4GB')
+    done = run('cache', '--outputs', '2GB')
+    assert outputs.OUTPUT_VARIABLE in done.err
+    assert outputs.output_budget() == 4 * 10**9
 
 
 def test_smaller_acts_at_once(run, kept) -> None:

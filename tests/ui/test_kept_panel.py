@@ -11,7 +11,9 @@ import pytest
 from qtpy.QtCore import Qt
 
 import looks
+from napari_naclip.engine import outputs
 from napari_naclip.engine.store import database
+from napari_naclip.io import kept_features
 from napari_naclip.io.kept_features import load_budgets, shared_store
 from napari_naclip.ui.kept_panel import KeptPanel
 
@@ -117,6 +119,37 @@ def test_budgets_are_typed(panel, unfold, qtbot) -> None:
     assert (usage.memory_budget, usage.disk_budget) == (2500 * MB, 12_000 * MB)
 
 
+def test_memory_of_labels_is_typed(panel, unfold, qtbot, monkeypatch) -> None:
+    # Nothing of it stays.
+    monkeypatch.setattr(outputs._USED, 'budget', None)
+    unfold(panel)
+    wait(qtbot, panel)
+    quarter = outputs.physical_memory() / 4 / 1e9
+    assert panel.outputs.value() == pytest.approx(quarter, abs=0.051)
+    budgets = load_budgets()
+    type_into(qtbot, panel.outputs, '0')
+    wait(qtbot, panel)
+    assert outputs.output_budget() == 0
+    assert outputs.is_on_disk(outputs.zeros((4, 4), np.uint8))
+    assert load_budgets() == budgets
+    # Another program reads it with its first look.
+    outputs.set_output_budget(None)
+    kept_features._SHARED.close()
+    shared_store()
+    assert outputs.output_budget() == 0
+
+
+def test_memory_of_labels_that_the_environment_sets(
+    panel, unfold, qtbot, monkeypatch
+) -> None:
+    monkeypatch.setenv(outputs.OUTPUT_VARIABLE, '3GB')
+    unfold(panel)
+    wait(qtbot, panel)
+    assert panel.outputs.value() == 3
+    assert not panel.outputs.isEnabled()
+    assert outputs.OUTPUT_VARIABLE in panel.outputs.toolTip()
+
+
 def test_looking_alone_changes_no_budget(panel, unfold, press) -> None:
     before = load_budgets()
     unfold(panel)
@@ -196,6 +229,7 @@ def test_looks_and_keys(panel, unfold, qtbot) -> None:
         panel.more,
         panel.memory,
         panel.disk,
+        panel.outputs,
         panel.free,
         panel.clear,
     ]

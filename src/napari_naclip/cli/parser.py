@@ -345,6 +345,12 @@ def _add_cache(parser: argparse.ArgumentParser) -> None:
         metavar='SIZE',
         help='keep at most this much on the disk, from now on',
     )
+    parser.add_argument(
+        '--outputs',
+        metavar='SIZE',
+        help='keep at most this much of labels and confidence in the memory '
+        'of a program, and the rest on the disk, from now on',
+    )
 
 
 def _detail(text: str) -> int | None:

@@ -46,6 +46,15 @@ _HELD: Final = 2
 _logger = logging.getLogger(__name__)
 
 
+def set_output_budget(size: int | None) -> None:
+    """Set how many bytes this process keeps; None: what the machine can spare.
+
+    Holds for arrays that are made from now on, where the environment says
+    nothing else.
+    """
+    _USED.budget = size
+
+
 def output_budget() -> int:
     """Return how many bytes of outputs this process keeps in memory."""
     text = os.environ.get(OUTPUT_VARIABLE, '').strip()
@@ -54,6 +63,8 @@ def output_budget() -> int:
             return parse_size(text)
         except InputError as error:
             _logger.warning('%s is left out: %s', OUTPUT_VARIABLE, error)
+    if _USED.budget is not None:
+        return _USED.budget
     return physical_memory() // _MEMORY_PART
 
 
@@ -154,8 +165,8 @@ def disk_errors_told() -> Iterator[None]:
         raise StorageError(
             'Labels cannot be written to the cache folder: '
             f'{error.strerror or error}. Make room on the disk, choose '
-            'another folder with NAPARI_NACLIP_CACHE, or allow more memory '
-            f'with {OUTPUT_VARIABLE}.'
+            'another folder with NAPARI_NACLIP_CACHE, or allow them more '
+            'memory ("Kept features", napari-naclip cache --outputs).'
         ) from error
 
 
@@ -235,9 +246,11 @@ def finished(array: npt.NDArray[Any] | BandBuffer) -> npt.NDArray[Any]:
 
 
 class _Used:
-    """Bytes of outputs that are in memory."""
+    """Bytes of outputs that are in memory, and those that may be."""
 
     def __init__(self) -> None:
+        #: As was set; None: nothing was.
+        self.budget: int | None = None
         # A finalizer may run inside of `take`, on the same thread.
         self._lock = threading.RLock()
         self._bytes = 0

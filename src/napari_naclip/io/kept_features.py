@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.outputs import OUTPUT_VARIABLE, set_output_budget
 from napari_naclip.engine.store import FeatureStore
 from napari_naclip.engine.store.budgets import (
     LARGEST,
@@ -55,14 +56,18 @@ def load_budgets(folder: Path | None = None) -> Budgets:
 
 
 def save_budgets(
-    *, memory: int | None = None, disk: int | None = None
+    *,
+    memory: int | None = None,
+    disk: int | None = None,
+    outputs: int | None = None,
 ) -> None:
     """Keep budgets, in bytes, for this and later processes.
 
     Parameters
     ----------
-    memory, disk : int, optional
-        None leaves one as it is; 0 turns the level off.
+    memory, disk, outputs : int, optional
+        Of features, and of labels and confidence in memory. None leaves one
+        as it is; 0 turns the level off.
 
     Raises
     ------
@@ -70,8 +75,11 @@ def save_budgets(
         If they cannot be kept for later; in this process they hold.
     """
     shared_store().set_budgets(memory=memory, disk=disk)
+    if outputs is not None:
+        set_output_budget(outputs)
     chosen = _read_file()
-    for name, size in (('memory', memory), ('disk', disk)):
+    sizes = (('memory', memory), ('disk', disk), ('outputs', outputs))
+    for name, size in sizes:
         if size is not None:
             chosen[name] = size
     write_settings(_FILE_NAME, chosen)
@@ -81,7 +89,7 @@ def overriding_variables() -> list[str]:
     """Return the environment variables that win over what is set."""
     return [
         name
-        for name in (MEMORY_VARIABLE, DISK_VARIABLE)
+        for name in (MEMORY_VARIABLE, DISK_VARIABLE, OUTPUT_VARIABLE)
         if os.environ.get(name, '').strip()
     ]
 
@@ -89,7 +97,8 @@ def overriding_variables() -> list[str]:
 def shared_store() -> FeatureStore:
     """Return the process's store, made when it is first asked for.
 
-    Another cache folder (``NAPARI_NACLIP_CACHE``) has another store.
+    Another cache folder (``NAPARI_NACLIP_CACHE``) has another store. The
+    budget of labels and confidence that was chosen holds from then on, too.
     """
     return _SHARED.find()
 
@@ -105,6 +114,7 @@ class _SharedStore:
             if self._store is None or self._store.folder != folder:
                 self._close()
                 budgets = load_budgets(folder)
+                set_output_budget(_read_file().get('outputs'))
                 self._store = FeatureStore(
                     folder, memory=budgets.memory, disk=budgets.disk
                 )
@@ -148,7 +158,7 @@ def _read_file() -> dict[str, int]:
         return {}
     return {
         name: content[name]
-        for name in ('memory', 'disk')
+        for name in ('memory', 'disk', 'outputs')
         # True is an int, too.
         if type(content.get(name)) is int and 0 <= content[name] <= LARGEST
     }

@@ -7,6 +7,7 @@ panel looks whether they are done.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_naclip.engine.errors import NaclipError
+from napari_naclip.engine.outputs import OUTPUT_VARIABLE, output_budget
 from napari_naclip.io.kept_features import save_budgets, shared_store
 from napari_naclip.ui import messages
 from napari_naclip.ui.fold import Fold
@@ -53,8 +55,8 @@ class KeptPanel(QWidget):
         Shows or hides the rest.
     line : QLabel
         How much is kept, and what went wrong.
-    memory, disk : QDoubleSpinBox
-        Budgets in GB.
+    memory, disk, outputs : QDoubleSpinBox
+        Budgets in GB: of features, and of labels in memory.
     free, clear : QPushButton
     """
 
@@ -82,6 +84,11 @@ class KeptPanel(QWidget):
             'Features that memory has no room for go to the disk, in GB '
             '(1000 MB); 0 keeps none there.'
         )
+        self.outputs = _make_box(
+            'Labels and confidence that stay in memory while napari runs, in '
+            'GB (1000 MB). What comes beyond is on the disk while it is in '
+            'use. Counts from the next run on.'
+        )
         self.free = QPushButton('Free')
         self.free.setAccessibleName('Free the memory of kept features')
         self.free.setToolTip(
@@ -97,10 +104,11 @@ class KeptPanel(QWidget):
         self.more.toggled.connect(self.refresh)
         self.memory.valueChanged.connect(self._on_memory_changed)
         self.disk.valueChanged.connect(self._on_disk_changed)
+        self.outputs.valueChanged.connect(self._on_outputs_changed)
         self.free.clicked.connect(self._on_free)
         self.clear.clicked.connect(self._on_clear)
         # Until it is known how much they are.
-        for box in (self.memory, self.disk):
+        for box in (self.memory, self.disk, self.outputs):
             box.setEnabled(False)
 
     def _lay_out(self) -> None:
@@ -110,6 +118,7 @@ class KeptPanel(QWidget):
         form = make_form()
         add_row(form, 'Most in memory', self.memory)
         add_row(form, 'Most on disk', self.disk)
+        add_row(form, 'Labels in memory', self.outputs)
         rows.addLayout(form)
         buttons = QHBoxLayout()
         buttons.addWidget(self.free)
@@ -150,6 +159,9 @@ class KeptPanel(QWidget):
     def _on_disk_changed(self, value: float) -> None:
         self._do(functools.partial(save_budgets, disk=round(value * _GB)))
 
+    def _on_outputs_changed(self, value: float) -> None:
+        self._do(functools.partial(save_budgets, outputs=round(value * _GB)))
+
     def _on_free(self) -> None:
         free_all()
         self._do(shared_store().free)
@@ -186,12 +198,18 @@ class KeptPanel(QWidget):
         for box, budget in (
             (self.memory, usage.memory_budget),
             (self.disk, usage.disk_budget),
+            (self.outputs, output_budget()),
         ):
             if not box.hasFocus():
                 box.blockSignals(True)
                 box.setValue(budget / _GB)
                 box.blockSignals(False)
             box.setEnabled(True)
+        if os.environ.get(OUTPUT_VARIABLE, '').strip():
+            self.outputs.setEnabled(False)
+            self.outputs.setToolTip(
+                f'Set by the environment variable {OUTPUT_VARIABLE}.'
+            )
 
 
 class _Job(threading.Thread):
