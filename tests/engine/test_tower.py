@@ -141,7 +141,7 @@ def test_positions_are_resized_as_published(
         antialias=False,
     )
     assert resized.shape[2:] == grid
-    positions = tower._position_embedding(grid)
+    positions = tower._vision._position_embedding(grid)
     torch.testing.assert_close(positions[0], table[0])
     torch.testing.assert_close(
         positions[1:], resized[0].permute(1, 2, 0).flatten(0, 1)
@@ -155,7 +155,9 @@ def test_positions_are_resized_as_published(
 def test_native_positions_are_the_parameter_itself(
     tiny_clip: torch.nn.Module,
 ) -> None:
-    positions = make_tower(tiny_clip.visual)._position_embedding((4, 4))
+    positions = make_tower(tiny_clip.visual)._vision._position_embedding(
+        (4, 4)
+    )
     assert torch.equal(positions, tiny_clip.visual.positional_embedding)
 
 
@@ -257,8 +259,8 @@ def test_cosines_of_a_real_vit_in_bfloat16() -> None:
     [
         ({'layers': [1, 1, 1, 1], 'width': 8}, 'ModifiedResNet'),
         (
-            {'timm_model_name': 'vit_tiny_patch16_224', 'image_size': 224},
-            'TimmModel',
+            {'timm_model_name': 'resnet10t', 'timm_pool': 'avg'},
+            'ResNet, not a plain vision transformer',
         ),
         ({'attentional_pool': True}, 'CoCa'),
         ({'qk_norm': True}, 'CustomResidualAttentionBlock'),

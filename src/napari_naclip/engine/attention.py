@@ -23,14 +23,15 @@ def neighborhood_bias(
     grid: tuple[int, int],
     std: float,
     *,
+    prefix: int = 1,
     device: torch.device,
     dtype: torch.dtype,
 ) -> torch.Tensor:
     """Return the window that is added to the attention logits.
 
     Between the patch tokens i and j it is exp(-(dy² + dx²) / (2 std²)), with
-    distances in patches and an amplitude of 1; the row and the column of the
-    CLS token are 0.
+    distances in patches and an amplitude of 1; the rows and the columns of
+    the CLS token and of registers are 0.
 
     Parameters
     ----------
@@ -38,18 +39,21 @@ def neighborhood_bias(
         Rows and columns of patch tokens.
     std : float
         Standard deviation in patches.
+    prefix : int
+        Tokens before those of the patches.
 
     Returns
     -------
-    (1 + rows * columns, 1 + rows * columns) Tensor
+    (prefix + rows * columns, prefix + rows * columns) Tensor
     """
     vertical, horizontal = (
         torch.exp(-((index[:, None] - index[None, :]) ** 2) / (2 * std**2))
         for index in (torch.arange(side, dtype=torch.float64) for side in grid)
     )
-    bias = torch.zeros(1 + grid[0] * grid[1], 1 + grid[0] * grid[1])
+    count = prefix + grid[0] * grid[1]
+    bias = torch.zeros(count, count)
     # The window of two axes is the outer product of the windows of one.
-    bias[1:, 1:] = torch.kron(vertical, horizontal)
+    bias[prefix:, prefix:] = torch.kron(vertical, horizontal)
     return bias.to(device, dtype)
 
 
@@ -65,7 +69,7 @@ def attend(
     Parameters
     ----------
     query, key, value : (B, heads, N, head_dim) Tensor
-        Projections of the tokens of B windows, CLS first.
+        Projections of the tokens of B windows, CLS and registers first.
     bias : (N, N) Tensor
         ``neighborhood_bias`` of the token grid, in the dtype of `query`.
     strategy : {'naclip', 'nonly', 'kk', 'csa', 'vanilla'}

@@ -134,14 +134,15 @@ class Block:
 
     def merge_heads(self, heads: torch.Tensor) -> torch.Tensor:
         """Return the attention's output (B, N, C) of its heads, float32."""
-        return self._merge(heads.transpose(1, 2).flatten(2)).float()
+        merged = self._merge(heads.transpose(1, 2).flatten(2)).float()
+        scaled: torch.Tensor = self._block.ls_1(merged)
+        return scaled
 
     def add_attended(
         self, x: torch.Tensor, attended: torch.Tensor
     ) -> torch.Tensor:
         """Return `x` with the attention's output added, both (B, N, C)."""
-        scaled: torch.Tensor = self._block.ls_1(attended)
-        return x + scaled
+        return x + attended
 
     def add_mlp(self, x: torch.Tensor) -> torch.Tensor:
         """Return `x` (B, N, C) float32 with the block's MLP added."""

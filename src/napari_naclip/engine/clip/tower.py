@@ -1,7 +1,7 @@
-"""The image tower: open_clip's vision transformer with NACLIP's last block.
+"""The image tower: a vision transformer with NACLIP's last block.
 
-open_clip's own forward runs at the native size only and ends in the CLS
-token; this one runs at any size and ends in the patch tokens.
+A model's own forward runs at the native size only and ends in one embedding;
+this one runs at any size and ends in the patch tokens.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import copy
 from typing import TYPE_CHECKING, Final
 
 import torch
+from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
-from torch.nn.functional import interpolate, scaled_dot_product_attention
 from torch.nn.functional import normalize as unit_length
+from torch.nn.functional import scaled_dot_product_attention
 
 from napari_naclip.engine.attention import (
     attend,
@@ -20,14 +21,40 @@ from napari_naclip.engine.attention import (
     neighborhood_bias,
 )
 from napari_naclip.engine.beyond import Beyond, middle_blocks
-from napari_naclip.engine.clip import blocks
-from napari_naclip.engine.clip.products import can_pack
-from napari_naclip.engine.errors import ModelError
+from napari_naclip.engine.clip.vision import (
+    Vision,
+    VisionBlock,
+    refuse_convolutions,
+)
+from napari_naclip.engine.clip.vision_openclip import OpenClipVision
+from napari_naclip.engine.clip.vision_timm import TimmVision
 
 if TYPE_CHECKING:
+    from napari_naclip.engine.clip.vision import Heads
     from napari_naclip.engine.types import Architecture, Strategy
 
 _OFF: Final = Beyond()
+
+
+def find_vision(visual: torch.nn.Module) -> Vision:
+    """Return the parts of an image tower; its structure decides, not a name.
+
+    Parameters
+    ----------
+    visual : torch.nn.Module
+        open_clip's ``VisionTransformer`` or ``TimmModel``; held, not copied.
+        Without weights (on the meta device) it will do.
+
+    Raises
+    ------
+    ModelError
+        If NACLIP cannot work on the tower; the text says why.
+    """
+    if isinstance(visual, VisionTransformer):
+        return OpenClipVision(visual)
+    if isinstance(visual, TimmModel):
+        return TimmVision(visual)
+    raise refuse_convolutions(type(visual).__name__)
 
 
 class ImageTower:
@@ -36,7 +63,8 @@ class ImageTower:
     Parameters
     ----------
     visual : torch.nn.Module
-        open_clip's ``VisionTransformer``; it is copied, not changed.
+        open_clip's ``VisionTransformer``, or its ``TimmModel`` with a plain
+        transformer; it is copied, not changed.
     device : torch.device
     dtype : torch.dtype
         Of the matrix products; the rest runs in float32.
@@ -54,88 +82,48 @@ class ImageTower:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        if not isinstance(visual, VisionTransformer):
-            raise ModelError(
-                f'The image tower is a {type(visual).__name__}; NACLIP needs '
-                "open_clip's VisionTransformer. Choose one of the models "
-                'that "napari-naclip models" lists.'
-            )
-        if visual.attn_pool is not None:
-            raise ModelError(
-                'The model pools its image tokens by attention (CoCa): they '
-                'are not comparable with texts one by one. Choose one of the '
-                'models that "napari-naclip models" lists.'
-            )
+        find_vision(visual)  # before a copy is made of what is refused
         self._visual = copy.deepcopy(visual).float().eval()
         self._visual.requires_grad_(False)
-        self._blocks = blocks.wrap_blocks(self._visual.transformer.resblocks)
+        self._vision = find_vision(self._visual)
         #: Number of weights.
         self.parameter_count = sum(
             each.numel() for each in self._visual.parameters()
         )
         self._biases: dict[tuple[object, ...], torch.Tensor] = {}
-        self._positions: dict[tuple[int, int], torch.Tensor] = {}
         self.to(device, dtype)
 
     @property
     def patch_size(self) -> tuple[int, int]:
         """Rows and columns of pixels in a patch."""
-        height, width = self._visual.patch_size
-        return int(height), int(width)
+        return self._vision.patch_size
 
     @property
     def native_size(self) -> tuple[int, int]:
         """Rows and columns of pixels that the model was trained with."""
-        height, width = self._visual.image_size
-        return int(height), int(width)
+        return self._vision.native_size
 
     @property
     def embedding_size(self) -> int:
         """Length of a token's embedding."""
-        return int(self._visual.proj.shape[1])
+        return self._vision.embedding_size
+
+    @property
+    def is_experimental(self) -> bool:
+        """Whether the method had to be extended for this model."""
+        return self._vision.is_experimental
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the tower; only weights of matrix products take `dtype`."""
         self.device = device
         self.dtype = dtype
-        for block in self._blocks:
-            block.unpack()
-        self._visual.to(device)
-        self._visual.conv1.to(dtype)
-        packs = device.type == 'cpu' and can_pack(dtype)
-        for block in self._blocks:
-            block.to(dtype)
-            if packs:
-                block.pack()
+        self._vision.to(device, dtype)
         self._biases.clear()
-        self._positions.clear()
 
     def grid(self, height: int, width: int) -> tuple[int, int]:
         """Return the rows and columns of tokens of a window in pixels."""
         patch_height, patch_width = self.patch_size
         return height // patch_height, width // patch_width
-
-    def _position_embedding(self, grid: tuple[int, int]) -> torch.Tensor:
-        table = self._visual.positional_embedding
-        rows, columns = self._visual.grid_size
-        if grid == (rows, columns):
-            return table.float()  # type: ignore[no-any-return]
-        if grid not in self._positions:
-            # The published resize: bicubic, factors (g + 0.1) / g0, neither
-            # antialiased nor recomputed from the sizes. Anything else moves
-            # the features by up to 0.05.
-            patches = interpolate(
-                table[1:].float().T.reshape(1, -1, rows, columns),
-                scale_factor=(
-                    (grid[0] + 0.1) / rows,
-                    (grid[1] + 0.1) / columns,
-                ),
-                mode='bicubic',
-            )
-            self._positions[grid] = torch.cat(
-                [table[:1].float(), patches[0].flatten(1).T]
-            )
-        return self._positions[grid]
 
     def _bias(self, grid: tuple[int, int], std: float) -> torch.Tensor:
         key = (grid, std)
@@ -143,7 +131,11 @@ class ImageTower:
             # One grid and one width at a time: windows of a run are equal.
             self._biases = {
                 key: neighborhood_bias(
-                    grid, std, device=self.device, dtype=self.dtype
+                    grid,
+                    std,
+                    prefix=self._vision.prefix_count,
+                    device=self.device,
+                    dtype=self.dtype,
                 )
             }
         return self._biases[key]
@@ -173,60 +165,85 @@ class ImageTower:
         (B, rows, columns, D) float32 Tensor
             Of unit length along D, on the tower's device.
         """
-        visual = self._visual
         grid = self.grid(pixels.shape[2], pixels.shape[3])
-        x = visual.conv1(pixels.to(self.device, self.dtype)).float()
-        x = x.flatten(2).transpose(1, 2)
-        cls_token = visual.class_embedding.float().expand(len(x), 1, -1)
-        x = torch.cat([cls_token, x], dim=1)
-        x = x + self._position_embedding(grid)
-        x = blocks.normalize(visual.ln_pre, x, torch.float32)
-        middle = middle_blocks(len(self._blocks)) if beyond.cross_share else ()
+        *blocks, last = self._vision.blocks_at(grid)
+        x = self._vision.embed(pixels, grid)
+        middle = middle_blocks(len(blocks) + 1) if beyond.cross_share else ()
         across: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for index, block in enumerate(self._blocks[:-1]):
+        for index, block in enumerate(blocks):
             if index in middle:
                 heads = block.project_heads(x)
                 across.append(heads[:2])
                 x = block.run(x, heads=heads)
             else:
                 x = block.run(x)
-        heads = self._blocks[-1].project_heads(x)
+        heads = last.project_heads(x)
         attended = mix_across(
             attend(*heads, self._bias(grid, gaussian_std), strategy),
             heads[2],
             across,
             beyond.cross_share,
         )
-        tokens = self._embed(self._finish(x, attended, architecture)[:, 1:])
+        last_x = _finish(last, x, attended, architecture)
+        tokens = unit_length(
+            self._vision.project(last_x[:, self._vision.prefix_count :]),
+            dim=-1,
+        )
         if beyond.cls_share:
-            whole = self._embed_window(x, *heads)
+            whole = self._embed_windows(last, x, heads)[:, None]
             tokens = unit_length(tokens + beyond.cls_share * whole, dim=-1)
         return tokens.unflatten(1, grid)  # type: ignore[no-any-return]
 
-    def _finish(
-        self, x: torch.Tensor, attended: torch.Tensor, architecture: str
-    ) -> torch.Tensor:
-        """Return the last block's output from its attention's heads."""
-        block = self._blocks[-1]
-        merged = block.merge_heads(attended)
-        if architecture == 'reduced':
-            return merged
-        return block.add_mlp(block.add_attended(x, merged))
+    @torch.inference_mode()
+    def window_embeddings(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the model's own embeddings of whole windows of one size.
 
-    def _embed_window(
-        self,
-        x: torch.Tensor,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-    ) -> torch.Tensor:
-        """Return CLIP's own embedding of the windows, (B, 1, D)."""
-        attended = scaled_dot_product_attention(query[:, :, :1], key, value)
-        return self._embed(self._finish(x[:, :1], attended, 'vanilla'))
+        Parameters
+        ----------
+        pixels : (B, 3, H, W) float32 Tensor
+            As ``tokens`` takes them.
 
-    def _embed(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the unit embeddings (B, N, D) of the last block's output."""
-        visual = self._visual
-        x = blocks.normalize(visual.ln_post, x, torch.float32)
-        embedded: torch.Tensor = unit_length(x @ visual.proj.float(), dim=-1)
-        return embedded
+        Returns
+        -------
+        (B, D) float32 Tensor
+            Of unit length.
+        """
+        grid = self.grid(pixels.shape[2], pixels.shape[3])
+        *blocks, last = self._vision.blocks_at(grid)
+        x = self._vision.embed(pixels, grid)
+        for block in blocks:
+            x = block.run(x)
+        return self._embed_windows(last, x, last.project_heads(x))
+
+    def _embed_windows(
+        self, last: VisionBlock, x: torch.Tensor, heads: Heads
+    ) -> torch.Tensor:
+        """Return the model's own embeddings (B, D) of the windows.
+
+        Parameters
+        ----------
+        last : VisionBlock
+        x : (B, prefix + N, C) float32 Tensor
+            What the last block takes.
+        heads : tuple of Tensor
+            Its query, key and value.
+        """
+        query, key, value = heads
+        if self._vision.pools_first:
+            query, x = query[:, :, :1], x[:, :1]
+        attended = scaled_dot_product_attention(query, key, value)
+        pooled = self._vision.pool(_finish(last, x, attended, 'vanilla'))
+        return unit_length(pooled, dim=-1)
+
+
+def _finish(
+    last: VisionBlock,
+    x: torch.Tensor,
+    attended: torch.Tensor,
+    architecture: Architecture,
+) -> torch.Tensor:
+    """Return the last block's output from its attention's heads."""
+    merged = last.merge_heads(attended)
+    if architecture == 'reduced':
+        return merged
+    return last.add_mlp(last.add_attended(x, merged))
