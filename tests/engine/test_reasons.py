@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from napari_naclip.engine import reasons
 from napari_naclip.engine.decide import class_queries
 from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.explain import explain
 from napari_naclip.engine.features import DictStore
 from napari_naclip.engine.live import LiveSegmentation
 from napari_naclip.engine.maps import Maps
@@ -172,7 +173,7 @@ class Forgetful(DictStore):
 def test_nothing_is_held_after_a_look(demo: Model) -> None:
     live = Segmenter(demo, SETTINGS, Forgetful()).open(IMAGE)
     tokens = live.features.tokens
-    run_to_end(reasons.explain(live, CLASSES, SETTINGS, (75, 60)))
+    run_to_end(explain(live, CLASSES, SETTINGS, (75, 60)))
     assert not tokens._held
     held = []
     with live.reading_tokens() as read:
@@ -200,9 +201,7 @@ def test_a_pixel_is_explained_by_its_windows(
     spans = class_queries(CLASSES)
     for y, x in rng.integers(0, live.region_size, (12, 2)).tolist():
         found = run_to_end(
-            reasons.explain(
-                live, CLASSES, SETTINGS, (y + place.top, x + place.left)
-            )
+            explain(live, CLASSES, SETTINGS, (y + place.top, x + place.left))
         )
         assert found.is_exact
         assert len(found.shares) == 3
@@ -222,9 +221,7 @@ def test_a_refined_pixel_begins_with_its_label(open_live: Any) -> None:
     live, settings = open_live(), replace(SETTINGS, refine='fast')
     answer = run_to_end(live.answer(CLASSES, settings))
     for y, x in [(0, 0), (75, 60), (149, 139), (30, 100)]:
-        found = run_to_end(
-            reasons.explain(live, CLASSES, settings, (y, x), count=5)
-        )
+        found = run_to_end(explain(live, CLASSES, settings, (y, x), count=5))
         assert not found.is_exact
         first = found.shares[0]
         assert first.value == answer.labels[y, x]
@@ -236,13 +233,38 @@ def test_a_refined_pixel_begins_with_its_label(open_live: Any) -> None:
         assert sum(rest) <= 1 + 1e-6
 
 
+@pytest.mark.parametrize('has_answered', [True, False])
+def test_a_refined_pixel_is_explained_exactly_if_asked(
+    open_live: Any, has_answered: bool
+) -> None:
+    live, settings = open_live(), replace(SETTINGS, refine='fast')
+    if has_answered:
+        run_to_end(live.answer(CLASSES, settings))
+    shares = plain(live, CLASSES, settings)
+    values = [row.value for row in CLASSES.competitors]
+    for y, x in [(0, 0), (75, 60), (149, 139), (30, 100)]:
+        found = run_to_end(
+            explain(live, CLASSES, settings, (y, x), count=5, exactly=True)
+        )
+        assert found.is_exact
+        order = np.argsort(-shares[:, y, x], kind='stable')[:5]
+        assert [each.value for each in found.shares] == [
+            values[place] for place in order
+        ]
+        np.testing.assert_allclose(
+            [each.probability for each in found.shares],
+            shares[order, y, x],
+            atol=CLOSE,
+        )
+
+
 def test_a_pixel_below_the_threshold_says_so(open_live: Any) -> None:
     live = open_live()
     classes = ClassList.from_text(CLASSES.to_text(), background='')
     sure = replace(SETTINGS, threshold=0.999, logit_scale=8.0)
-    assert run_to_end(reasons.explain(live, classes, sure, (5, 5))).is_below
+    assert run_to_end(explain(live, classes, sure, (5, 5))).is_below
     assert not run_to_end(
-        reasons.explain(live, classes, replace(sure, threshold=0.0), (5, 5))
+        explain(live, classes, replace(sure, threshold=0.0), (5, 5))
     ).is_below
 
 
@@ -252,7 +274,7 @@ def test_one_class_is_certain(open_live: Any) -> None:
     found = run_to_end(reasons.survey(live, classes, SETTINGS))
     assert (heat == 1).all()
     assert (found.margin == 1).all()
-    pixel = run_to_end(reasons.explain(live, classes, SETTINGS, (0, 0)))
+    pixel = run_to_end(explain(live, classes, SETTINGS, (0, 0)))
     assert [each.value for each in pixel.shares] == [1]
 
 

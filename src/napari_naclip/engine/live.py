@@ -252,7 +252,10 @@ class LiveSegmentation:
         return last.decision.tally
 
     def iter_maps(
-        self, queries: torch.Tensor, settings: Settings
+        self,
+        queries: torch.Tensor,
+        settings: Settings,
+        region: Region | None = None,
     ) -> Generator[Progress | Maps, None, None]:
         """Yield progress, and maps of the region; see ``maps.iter_maps``.
 
@@ -262,6 +265,8 @@ class LiveSegmentation:
             See ``queries``.
         settings : Settings
             As for ``answer``.
+        region : Region, optional
+            A part of it.
         """
         self._check(settings)
         self._encoder.start()
@@ -269,7 +274,7 @@ class LiveSegmentation:
         fill = functools.partial(self._encoder.fill, self._features)
         try:
             yield from iter_maps(
-                self._features, queries, settings.refine, fill
+                self._features, queries, settings.refine, fill, region
             )
         finally:
             self._features.tokens.release()

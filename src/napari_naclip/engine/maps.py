@@ -42,6 +42,7 @@ def iter_maps(
     queries: torch.Tensor,
     refinement: Refinement,
     fill: Fill,
+    region: Region | None = None,
 ) -> Iterator[Progress | Maps]:
     """Yield progress, and the maps of a region in pieces that cover it once.
 
@@ -58,8 +59,11 @@ def iter_maps(
         The features hold the windows that it depends on.
     fill : callable
         Takes windows of the features, and makes them be there.
+    region : Region, optional
+        In pixels of the image, a part of the features' region, which is the
+        default. Places are in it.
     """
-    region = features.region
+    region = features.region if region is None else region
     if refinement == 'off':
         projection = Projection(features)
         windows = WindowRows(features, projection)

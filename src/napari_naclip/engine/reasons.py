@@ -17,7 +17,7 @@ import torch
 
 from napari_naclip.engine.decide import best_two, class_queries, class_scores
 from napari_naclip.engine.errors import InputError
-from napari_naclip.engine.maps import Maps, cosines_at
+from napari_naclip.engine.maps import Maps
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -86,47 +86,6 @@ class Survey:
     margin: HalfMap = field(repr=False)
     classes: tuple[ClassReach, ...]
     token_pixels: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClassShare:
-    """A class at a pixel.
-
-    Attributes
-    ----------
-    value : int
-        Label value.
-    probability : float
-        0 to 1, among all classes.
-    prompt : str
-        The best of the class's prompts there; nothing for a class that has
-        only examples.
-    """
-
-    value: int
-    probability: float
-    prompt: str
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """The best classes at a pixel.
-
-    Attributes
-    ----------
-    shares : tuple of ClassShare
-        The best first.
-    is_below : bool
-        Whether the threshold makes the pixel background.
-    is_exact : bool
-        False with a refinement: the first class and its probability are
-        those of the label where these are known; the rest is what it would
-        be without refinement.
-    """
-
-    shares: tuple[ClassShare, ...]
-    is_below: bool
-    is_exact: bool
 
 
 def heat_map(
@@ -253,69 +212,6 @@ def merge_reaches(
             )
         )
     return tuple(merged)
-
-
-def explain(
-    live: LiveSegmentation,
-    classes: ClassList,
-    settings: Settings,
-    point: tuple[int, int],
-    count: int = 3,
-) -> Generator[Progress | None, None, Explanation]:
-    """Yield while it works; return the best classes at a pixel.
-
-    Only the windows over the pixel are looked at. See ``Explanation`` for
-    what a refinement makes of it.
-
-    Parameters
-    ----------
-    live : LiveSegmentation
-    classes : ClassList
-    settings : Settings
-    point : (int, int)
-        Row and column of the image, in the region.
-    count : int
-        How many classes, at most.
-    """
-    classes = live.competing(classes)
-    spans = class_queries(classes)
-    queries = yield from live.queries(classes, settings)
-    features = live.features
-    with live.reading_tokens() as window_tokens:
-        cosines = cosines_at(features, queries, point, window_tokens)
-    scores = torch.stack(
-        [cosines[each.start : each.stop].max() for each in spans]
-    )
-    shares = torch.softmax(scores.double() * settings.logit_scale, dim=0)
-    best_query = torch.softmax(
-        cosines.double() * settings.logit_scale, dim=0
-    ).max()
-    order = torch.argsort(shares, descending=True, stable=True)
-    is_exact = settings.refine == 'off'
-    tally = None if is_exact else live.tally(classes, queries, settings)
-    if tally is not None:
-        y, x = point[0] - features.region.top, point[1] - features.region.left
-        winner = int(tally.owner[y, x])
-        own = 1 / float(tally.classes[y, x])
-        best_query = 1 / tally.queries[y, x]
-        order = torch.cat([torch.tensor([winner]), order[order != winner]])
-        rest = float(shares.sum() - shares[winner])
-        shares *= (1 - own) / max(rest, 1e-12)
-        # No other may stand before the one that has won.
-        shares.clamp_(max=own)
-        shares[winner] = own
-    found = []
-    for place in order[:count].tolist():
-        row, span = classes.competitors[place], spans[place]
-        nearest = int(cosines[span.start : span.stop].argmax())
-        # A class that was only taught has a query, but no prompt.
-        prompt = row.prompts[nearest] if row.prompts else ''
-        found.append(ClassShare(row.value, float(shares[place]), prompt))
-    return Explanation(
-        tuple(found),
-        is_below=float(best_query) < settings.threshold,
-        is_exact=is_exact,
-    )
 
 
 def _probabilities(

@@ -261,6 +261,27 @@ def test_the_classes_under_the_cursor(opened, settle) -> None:
     assert widget.why.pixel.text() == messages.NOTHING_THERE
 
 
+def test_all_under_the_cursor_is_exact_after_a_moment(
+    opened, settle, qtbot
+) -> None:
+    viewer, widget, _ = opened
+    refinement = widget.options.refinement
+    refinement.setCurrentIndex(refinement.findData('fast'))
+    settle(widget)
+    said = []
+    panel = widget._corrections.why._panel
+    show = panel.show_pixel
+    panel.show_pixel = lambda text: (said.append(text), show(text))
+    move_to(viewer, (50, 60))
+    settle(widget)
+    qtbot.waitUntil(lambda: len(said) == 2, timeout=TIMEOUT)
+    assert 'Only the first is exact' in said[0]
+    assert 'exact' not in said[1]
+    assert said[1].count('%') == 3
+    # The winner was known before.
+    assert said[1].split(',')[0] == said[0].split(',')[0]
+
+
 def test_classes_without_a_pixel_are_named(opened, settle, qtbot) -> None:
     _, widget, labels = opened
     words = 'brick; road; sky; metal; glass; horse; clock; snow'

@@ -30,7 +30,7 @@ from napari_naclip.ui.correct.why_work import (
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-    from napari_naclip.engine.reasons import Explanation
+    from napari_naclip.engine.explain import Explanation
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.maps import PlaneMap
     from napari_naclip.ui.class_table.panel import ClassPanel
@@ -297,15 +297,32 @@ class Why(QObject):
             # The last place counts, after what is under way.
             self._cursor_timer.start()
             return
+        self._asides.drop('exact pixel')
         found = self._find_under()
         if found is None:
             self._panel.show_pixel(messages.NOTHING_THERE)
-            return
-        asked, point = found
+        else:
+            self._ask_pixel('pixel', *found)
+
+    def _ask_pixel(
+        self, kind: str, asked: Asked, point: tuple[int, int]
+    ) -> None:
+        is_first = kind == 'pixel'
+
+        def show(found: Explanation) -> None:
+            self._panel.show_pixel(
+                messages.describe_pixel(found, self._names())
+            )
+            if is_first and not found.is_exact:
+                # What takes longer, while the cursor rests.
+                self._ask_pixel('exact pixel', asked, point)
+
         self._asides.ask(
-            'pixel',
-            functools.partial(explain_pixel, asked, point),
-            self._show_pixel,
+            kind,
+            functools.partial(
+                explain_pixel, asked, point, exactly=not is_first
+            ),
+            show,
             self._fail,
         )
 
@@ -334,9 +351,6 @@ class Why(QObject):
                 return each, (y - place.top, x - place.left)
             return each, (y, x)
         return None
-
-    def _show_pixel(self, found: Explanation) -> None:
-        self._panel.show_pixel(messages.describe_pixel(found, self._names()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

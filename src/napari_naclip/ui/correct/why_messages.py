@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from napari_naclip.correct.empty import EmptyClass
-    from napari_naclip.engine.reasons import Explanation
+    from napari_naclip.engine.explain import Explanation
 
 NO_RUN: Final = 'Run first; then this shows why labels are what they are.'
 NOTHING_THERE: Final = 'Under the cursor: move over labels of the last run.'

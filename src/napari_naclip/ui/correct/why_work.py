@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from napari_naclip.engine.reasons import ClassReach, Explanation
+    from napari_naclip.engine.explain import Explanation
+    from napari_naclip.engine.reasons import ClassReach
     from napari_naclip.layers.snapshot import PlaneSnapshot
     from napari_naclip.ui.kept_live import KeptLive, Shown
 
@@ -102,7 +103,7 @@ def survey_plane(
 
 
 def explain_pixel(
-    asked: Asked, point: tuple[int, int]
+    asked: Asked, point: tuple[int, int], *, exactly: bool
 ) -> Generator[object, None, Explanation]:
     """Yield while it works; return the best classes at a pixel.
 
@@ -111,13 +112,19 @@ def explain_pixel(
     asked : Asked
     point : (int, int)
         Row and column of what the snapshot reads.
+    exactly : bool
+        See ``reasons.explain``.
     """
-    from napari_naclip.engine.reasons import explain
+    from napari_naclip.engine.explain import explain
 
     live = yield from asked.kept.wake()
     return (
         yield from explain(
-            live, asked.shown.classes, asked.shown.settings, point
+            live,
+            asked.shown.classes,
+            asked.shown.settings,
+            point,
+            exactly=exactly,
         )
     )
 
