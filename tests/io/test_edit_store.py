@@ -36,9 +36,15 @@ def keys_of(shape=SHAPE) -> list[str]:
     ]
 
 
-def tiles_of(labels, written, keys=None):
+def tiles_of(labels, written, keys=None, accepted=None):
     return {
-        key: (labels[index].copy(), written[index].copy())
+        key: (
+            labels[index].copy(),
+            written[index].copy(),
+            None
+            if accepted is None or not accepted[index].any()
+            else accepted[index].copy(),
+        )
         for key in (keys or keys_of())
         for index in [tile_index(key, SHAPE)]
     }
@@ -51,7 +57,12 @@ def leave(writer: EditWriter) -> None:
 
 HEAD = {'shape': list(SHAPE), 'layer': {'name': 'x'}}
 changes = st.lists(
-    st.tuples(st.sampled_from(keys_of()), st.integers(0, 3), st.booleans()),
+    st.tuples(
+        st.sampled_from(keys_of()),
+        st.integers(0, 3),
+        st.booleans(),
+        st.booleans(),
+    ),
     max_size=5,
 )
 
@@ -62,6 +73,7 @@ def test_what_was_saved_last_comes_back(tmp_path_factory, saves) -> None:
     root = tmp_path_factory.mktemp('edits')
     labels = np.zeros(SHAPE, np.uint8)
     written = np.zeros(SHAPE, np.uint16)
+    accepted = np.zeros(SHAPE, bool)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saved_edits, 'TILE', SIDE)
         # All files are worth being made smaller.
@@ -69,20 +81,26 @@ def test_what_was_saved_last_comes_back(tmp_path_factory, saves) -> None:
         writer = EditWriter(root)
         for save in saves:
             changed = set()
-            for key, value, is_edit in save:
+            for key, value, is_edit, is_right in save:
+                # Every third of its pixels.
+                accepted[tile_index(key, SHAPE)][..., ::3] = is_right
                 labels[tile_index(key, SHAPE)] = value
                 if not is_edit:
                     written[tile_index(key, SHAPE)] = value
                 changed.add(key)
-            writer.take(tiles_of(labels, written, sorted(changed)))
+            writer.take(tiles_of(labels, written, sorted(changed), accepted))
             writer.commit(HEAD)
         assert find_saved(root) == []
         leave(writer)
         (saved,) = find_saved(root)
         again = saved.load()
         saved.close()
-    for own, model in zip(again, (labels, written), strict=True):
+    for own, model in zip(again[:2], (labels, written), strict=True):
         np.testing.assert_array_equal(own, model)
+    if accepted.any():
+        np.testing.assert_array_equal(again[2], accepted)
+    else:
+        assert again[2] is None
     assert saved.head['layer'] == {'name': 'x'}
 
 
@@ -134,6 +152,25 @@ def test_full_disk_keeps_the_last_save_and_tries_again(
     np.testing.assert_array_equal(saved.load()[0], labels)
     saved.discard()
     assert not list(tmp_path.iterdir())
+
+
+def test_tiles_of_older_files_are_read(tmp_path) -> None:
+    labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    writer = EditWriter(tmp_path)
+    writer.take(tiles_of(labels, written))
+    writer.commit(HEAD)
+    leave(writer)
+    path = writer.folder / 'edits.json'
+    head = json.loads(path.read_text())
+    for place in head['tiles'].values():
+        # Nothing was said of what was accepted.
+        assert place.pop() is False
+    path.write_text(json.dumps(head))
+    (saved,) = find_saved(tmp_path)
+    again = saved.load()
+    saved.close()
+    np.testing.assert_array_equal(again[0], labels)
+    assert again[2] is None
 
 
 def test_damage_is_told(tmp_path) -> None:

@@ -16,6 +16,7 @@ from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.io import layer_files
 from napari_naclip.layers.adoption import adopt_result
+from napari_naclip.layers.assign import accept
 from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import (
@@ -102,6 +103,10 @@ def test_edits_come_back(viewer, tmp_path, name) -> None:
     labels = result.labels
     # One in the model's region, one outside, and one that was erased.
     labels.data[1, 2], labels.data[0, 0], labels.data[3, 5] = 2, 1, 0
+    steps = accept(
+        result, (slice(None),) * 2, Region(4, 1, 6, 4), np.ones((2, 3), bool)
+    )
+    assert len(list(steps)) == 1
     labels.save(str(tmp_path / name))
     opened = tmp_path / name
     if opened.suffix == '.png':
@@ -110,9 +115,22 @@ def test_edits_come_back(viewer, tmp_path, name) -> None:
     adopted = adopt_result(image, again)
     np.testing.assert_array_equal(adopted.written, result.written)
     (snapshot,) = take_snapshots(image, viewer, Settings())
-    assert write_region(adopted, snapshot, np.full((6, 8), 3, np.uint8)) == 3
-    assert (again.data != 3).sum() == 3
+    np.testing.assert_array_equal(adopted.accepted, result.accepted)
+    assert write_region(adopted, snapshot, np.full((6, 8), 3, np.uint8)) == 9
+    assert (again.data != 3).sum() == 9
     assert (again.data[1, 2], again.data[0, 0], again.data[3, 5]) == (2, 1, 0)
+
+
+def test_files_that_tell_nothing_of_accepted_pixels_open(
+    viewer, tmp_path
+) -> None:
+    image, result = add_ours(viewer)
+    result.labels.save(str(tmp_path / 'a.naclip'))
+    content = json.loads((tmp_path / 'a.naclip').read_text())
+    assert content.pop('accepted') is None
+    (tmp_path / 'a.naclip').write_text(json.dumps(content))
+    (again,) = viewer.open(tmp_path / 'a.naclip', plugin=None)
+    assert adopt_result(image, again).accepted is None
 
 
 def test_damaged_edits_are_told(viewer, tmp_path) -> None:

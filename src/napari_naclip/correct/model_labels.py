@@ -33,23 +33,35 @@ class ModelLabels:
         Whose they are: a duplicate has the metadata of the layer that it was
         made from, and that one's labels go on to change. None: of any layer
         whose metadata they are in.
+    accepted : bool array or None
+        Pixels whose labels the person said are right; None: none.
     """
 
-    def __init__(self, array: npt.NDArray[Any], layer: object = None) -> None:
+    def __init__(
+        self,
+        array: npt.NDArray[Any],
+        layer: object = None,
+        accepted: npt.NDArray[Any] | None = None,
+    ) -> None:
         # napari's proxies of a layer are made anew each time.
         layer = getattr(layer, '__wrapped__', layer)
         self.array = array
+        self.accepted = accepted
         #: When they were saved with the layer, by ``time.monotonic()``.
         self.saved_at = float('-inf')
         self.owner = None if layer is None else weakref.ref(layer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelLabels:
         """Return labels that no run changes, for any layer."""
-        return ModelLabels(np.array(self.array))
+        return ModelLabels(*self._copies())
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the layer."""
-        return ModelLabels, (np.asarray(self.array),)
+        return ModelLabels, self._copies()
+
+    def _copies(self) -> tuple[Any, ...]:
+        accepted = None if self.accepted is None else np.array(self.accepted)
+        return np.array(self.array), None, accepted
 
     def __repr__(self) -> str:
         """Show the size alone."""
@@ -81,7 +93,7 @@ def pack_edits(
     kind = values.dtype.newbyteorder('<')
     return {
         'pixels': int(values.size),
-        'mask': _pack(np.packbits(is_edited).tobytes()),
+        'mask': pack_mask(is_edited),
         'model': _pack(values.astype(kind).tobytes()),
         'dtype': kind.str,
     }
@@ -106,13 +118,30 @@ def unpack_edits(
     kind = np.dtype(str(content['dtype']))
     if kind.kind not in 'iu':
         raise ValueError(f'model labels of the type {kind}')
-    bits = _unpack(content['mask'], -(-labels.size // 8))
-    mask = np.unpackbits(np.frombuffer(bits, np.uint8), count=labels.size)
+    mask = unpack_mask(content['mask'], labels.shape)
     size = int(np.count_nonzero(mask)) * kind.itemsize
     values = np.frombuffer(_unpack(content['model'], size), kind)
     written = labels.astype(np.promote_types(labels.dtype, kind))
-    written[mask.astype(bool).reshape(labels.shape)] = values
+    written[mask] = values
     return written
+
+
+def pack_mask(mask: npt.NDArray[np.bool_]) -> str:
+    """Return a mask as text for JSON; see ``pack_edits``."""
+    return _pack(np.packbits(np.asarray(mask)).tobytes())
+
+
+def unpack_mask(text: object, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Return a mask from what ``pack_mask`` returned.
+
+    Raises
+    ------
+    ValueError
+        If it is of another size.
+    """
+    count = int(np.prod(shape))
+    bits = np.frombuffer(_unpack(text, -(-count // 8)), np.uint8)
+    return np.unpackbits(bits, count=count).astype(bool).reshape(shape)
 
 
 def _pack(content: bytes) -> str:

@@ -22,7 +22,7 @@ import secrets
 import shutil
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     import filelock
     import numpy.typing as npt
 
-    Tile = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+    #: Labels, what the model wrote, and what was accepted, if anything.
+    Tile = tuple[
+        npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[np.bool_] | None
+    ]
 
 #: What the file says it is.
 FORMAT: Final = 'napari-naclip edits, version 1'
@@ -60,6 +63,7 @@ class _Place:
     digest: str
     labels_dtype: str
     written_dtype: str
+    has_accepted: bool
 
     def to_list(self) -> list[Any]:
         """Return all of it as plain data."""
@@ -70,6 +74,7 @@ class _Place:
             self.digest,
             self.labels_dtype,
             self.written_dtype,
+            self.has_accepted,
         ]
 
 
@@ -116,15 +121,18 @@ class EditWriter:
         Parameters
         ----------
         tiles : mapping
-            Labels, and what the model wrote, by the tile's place: its
-            indices, joined by commas. Tiles as they were are left out.
+            Labels, what the model wrote, and which of them were accepted or
+            None, by the tile's place: its indices, joined by commas. Tiles
+            as they were are left out.
         """
-        for key, (labels, written) in tiles.items():
-            if not labels.any() and not written.any():
+        for key, (labels, written, accepted) in tiles.items():
+            if not labels.any() and not written.any() and accepted is None:
                 self._places.pop(key, None)
                 self._waiting.pop(key, None)
                 continue
             raw = labels.tobytes() + written.tobytes()
+            if accepted is not None:
+                raw += np.packbits(accepted).tobytes()
             digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
             known = self._waiting.get(key, (self._places.get(key),))[0]
             if known is not None and known.digest == digest:
@@ -137,6 +145,7 @@ class EditWriter:
                 digest,
                 labels.dtype.str,
                 written.dtype.str,
+                accepted is not None,
             )
             self._waiting[key] = (place, content)
 
@@ -165,13 +174,8 @@ class EditWriter:
         ]
         offset = 0
         for key, (place, content) in parts:
-            places[key] = _Place(
-                name,
-                offset,
-                len(content),
-                place.digest,
-                place.labels_dtype,
-                place.written_dtype,
+            places[key] = replace(
+                place, file=name, offset=offset, size=len(content)
             )
             offset += len(content)
         if parts:
@@ -271,8 +275,8 @@ def read_part(path: Path, offset: int, size: int) -> bytes:
 
 def unpack_tile(
     content: bytes, place: list[Any], shape: tuple[int, ...]
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return labels and model labels of a tile.
+) -> Tile:
+    """Return labels, model labels and what was accepted of a tile.
 
     Parameters
     ----------
@@ -292,11 +296,19 @@ def unpack_tile(
         raise ValueError('a tile of no integers')
     count = int(np.prod(shape))
     sizes = [count * kind.itemsize for kind in kinds]
+    # Older files say nothing of it.
+    has_accepted = bool(place[6:] and place[6])
+    sizes.append(-(-count // 8) if has_accepted else 0)
     machine = zlib.decompressobj()
     raw = machine.decompress(content, sum(sizes) + 1)
     digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
     if len(raw) != sum(sizes) or digest != place[3]:
         raise ValueError('a damaged tile')
     labels = np.frombuffer(raw[: sizes[0]], kinds[0]).reshape(shape)
-    written = np.frombuffer(raw[sizes[0] :], kinds[1]).reshape(shape)
-    return labels, written
+    rest = raw[sizes[0] :]
+    written = np.frombuffer(rest[: sizes[1]], kinds[1]).reshape(shape)
+    if not has_accepted:
+        return labels, written, None
+    bits = np.frombuffer(rest[sizes[1] :], np.uint8)
+    accepted = np.unpackbits(bits, count=count).astype(bool).reshape(shape)
+    return labels, written, accepted

@@ -21,7 +21,9 @@ from napari_naclip.correct.model_labels import (
     WRITTEN_KEY,
     ModelLabels,
     pack_edits,
+    pack_mask,
     unpack_edits,
+    unpack_mask,
 )
 from napari_naclip.engine.colors import rgb_to_hex
 from napari_naclip.engine.errors import InputError, StorageError
@@ -137,9 +139,11 @@ def _describe(
 ) -> dict[str, Any]:
     """Return what the file beside the labels holds."""
     model = attributes.get('metadata', {}).get(WRITTEN_KEY)
-    edits = None
+    edits = accepted = None
     if isinstance(model, ModelLabels) and model.array.shape == labels.shape:
         edits = pack_edits(labels, model.array)
+        if model.accepted is not None:
+            accepted = pack_mask(model.accepted)
     return {
         'format': FORMAT,
         'labels': target.name,
@@ -147,6 +151,8 @@ def _describe(
         **describe_layer(attributes),
         # Null where it is not known what the model wrote.
         'edits': edits,
+        # Null where nothing was said to be right.
+        'accepted': accepted,
     }
 
 
@@ -234,8 +240,11 @@ def read_layers(path: str | list[str]) -> list[LayerTuple]:
         attributes = layer_attributes(content)
         if content.get('edits') is not None:
             written = unpack_edits(content['edits'], labels)
+            accepted = content.get('accepted')
+            if accepted is not None:
+                accepted = unpack_mask(accepted, labels.shape)
             attributes.setdefault('metadata', {})[WRITTEN_KEY] = ModelLabels(
-                written
+                written, accepted=accepted
             )
     except FileNotFoundError as error:
         raise StorageError(

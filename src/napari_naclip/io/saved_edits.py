@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import filelock
     import numpy.typing as npt
 
+    from napari_naclip.io.edit_store import Tile
+
     Index = tuple[slice, ...]
 
 #: Seconds after which edits that nobody asked for go.
@@ -88,8 +90,10 @@ class SavedEdits:
         """Of the layer."""
         return tuple(int(length) for length in self.head['shape'])
 
-    def load(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return the labels and what the model had written.
+    def load(self) -> Tile:
+        """Return the labels, what the model had written, and was accepted.
+
+        The last one is None where nothing was.
 
         Raises
         ------
@@ -118,7 +122,7 @@ class SavedEdits:
                 'Discard them.'
             ) from error
 
-    def _load(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    def _load(self) -> Tile:
         tiles = dict(self.head['tiles'])
         kinds = [
             np.result_type(
@@ -127,15 +131,20 @@ class SavedEdits:
             for each in (4, 5)
         ]
         labels, written = (np.zeros(self.shape, kind) for kind in kinds)
+        accepted: npt.NDArray[np.bool_] | None = None
         for key, place in tiles.items():
             index = tile_index(key, self.shape)
             # A name, never a path.
             path = self.folder / str(place[0]).replace('/', '_')
             content = read_part(path, int(place[1]), int(place[2]))
-            labels[index], written[index] = unpack_tile(
+            labels[index], written[index], own = unpack_tile(
                 content, place, labels[index].shape
             )
-        return labels, written
+            if own is not None:
+                if accepted is None:
+                    accepted = np.zeros(self.shape, bool)
+                accepted[index] = own
+        return labels, written, accepted
 
     def close(self) -> None:
         """Leave them for another time."""

@@ -13,7 +13,6 @@ from napari_naclip.layers.sync import read_list, read_rows
 from napari_naclip.layers.written import take_written
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from napari.layers import Image, Labels
 
 
@@ -29,12 +28,11 @@ def adopt_result(image: Image | None, labels: Labels) -> Result | None:
     Result or None
         None if the layer keeps no list, or does not lie on the image.
     """
-    rows = read_rows(labels)
-    if read_list(labels) is None or not rows or labels.multiscale:
+    if read_list(labels) is None or not read_rows(labels) or labels.multiscale:
         return None
     shape = tuple(labels.data.shape)
     if image is None:
-        return Result(None, labels, rows, _find_written(labels))
+        return _make_result(None, labels)
     for level, level_shape in enumerate(np.atleast_2d(image.level_shapes)):
         if tuple(int(length) for length in level_shape) != shape:
             continue
@@ -42,15 +40,22 @@ def adopt_result(image: Image | None, labels: Labels) -> Result | None:
         if image.multiscale:
             factors = [float(f) for f in image.downsample_factors[level]]
         if _lies_at(labels, matching_transform(image, factors)):
-            return Result(image, labels, rows, _find_written(labels))
+            return _make_result(image, labels)
     return None
 
 
-def _find_written(labels: Labels) -> npt.NDArray[Any]:
-    written = take_written(labels)
-    if written is None:
-        return zeros(tuple(labels.data.shape), labels.data.dtype)
-    return written
+def _make_result(image: Image | None, labels: Labels) -> Result:
+    known = take_written(labels)
+    if known is None:
+        written = zeros(tuple(labels.data.shape), labels.data.dtype)
+        return Result(image, labels, read_rows(labels), written)
+    return Result(
+        image,
+        labels,
+        read_rows(labels),
+        known.array,
+        accepted=known.accepted,
+    )
 
 
 def _lies_at(labels: Labels, transform: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from napari_naclip.engine.outputs import zeros
 from napari_naclip.engine.types import Region
 from napari_naclip.layers.edits import block_of
 from napari_naclip.layers.history import Piece, UndoStep, shrunk
+from napari_naclip.layers.written import share_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,6 +108,7 @@ def accept(
     """
     if result.accepted is None:
         result.accepted = zeros(tuple(result.labels.data.shape), bool)
+        share_written(result)
     step = max(1, _PIECE // max(1, mask.shape[1]))
     for start in range(0, len(mask), step):
         part = mask[start : start + step]
@@ -116,6 +118,7 @@ def accept(
         )
         block = np.asarray(result.accepted[at])
         result.accepted[at] = block | part if is_right else block & ~part
+        result.tell_accepted(at)
         yield
 
 

@@ -131,6 +131,7 @@ def forget_edits(
     if result.accepted is not None:
         block = result.accepted[at]
         result.accepted[at] = False if mask is None else block & ~mask
+        result.tell_accepted(at)
     before = _count(result, at, region)
     if not before:
         return 0

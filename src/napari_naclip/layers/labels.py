@@ -91,8 +91,8 @@ class Result:
     revision : int
         Rises with each block that the model writes, or that is put back.
     listeners : list of callable
-        Get the index of each block that was written to; other changes of the
-        layer come with its own events.
+        Get the index of each block that was written to, or accepted; other
+        changes of the layer come with its own events.
     """
 
     image: Image | None
@@ -114,6 +114,10 @@ class Result:
     def tell_written(self, at: Index) -> None:
         """Tell that a block was written to."""
         self.revision += 1
+        self.tell_accepted(at)
+
+    def tell_accepted(self, at: Index) -> None:
+        """Tell that something was accepted in a block, or is not any more."""
         for listener in tuple(self.listeners):
             listener(at)
 

@@ -6,14 +6,12 @@ after the image was removed, and is saved and read back with the layer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+import copy
+from typing import TYPE_CHECKING
 
 from napari_naclip.correct.model_labels import WRITTEN_KEY, ModelLabels
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from napari.layers import Labels
 
     from napari_naclip.layers.labels import Result
@@ -24,7 +22,7 @@ def share_written(result: Result) -> None:
     layer = result.labels
     layer.metadata = {
         **layer.metadata,
-        WRITTEN_KEY: ModelLabels(result.written, layer),
+        WRITTEN_KEY: ModelLabels(result.written, layer, result.accepted),
     }
 
 
@@ -36,7 +34,7 @@ def saved_at(result: Result) -> float:
     return float('-inf')
 
 
-def take_written(layer: Labels) -> npt.NDArray[Any] | None:
+def take_written(layer: Labels) -> ModelLabels | None:
     """Return what the model wrote into a layer; None if it is not known."""
     kept = layer.metadata.get(WRITTEN_KEY)
     if not isinstance(kept, ModelLabels) or kept.array.shape != tuple(
@@ -45,6 +43,6 @@ def take_written(layer: Labels) -> npt.NDArray[Any] | None:
         return None
     if kept.owner is None:
         # Duplicates of the layer have the same metadata.
-        return np.array(kept.array)
+        return copy.deepcopy(kept)
     layer = getattr(layer, '__wrapped__', layer)
-    return kept.array if kept.owner() is layer else None
+    return kept if kept.owner() is layer else None

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
-from napari_naclip.engine.types import ClassList, Settings
+from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.io.edit_store import EditWriter
 from napari_naclip.io.folders import edits_folder
 from napari_naclip.io.saved_edits import find_saved
+from napari_naclip.layers.assign import accept
 from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import store_list
@@ -97,7 +98,7 @@ def test_killed_while_painting() -> None:
         last = int(line)
     process.stdout.close()
     (saved,) = find_saved(root)
-    labels, written = saved.load()
+    labels, written, _ = saved.load()
     saved.discard()
     assert (written == 1).all()
     # It is what was there at a moment, at most one save ago: tiles are
@@ -236,10 +237,46 @@ def test_saved_in_batches_though_one_fails(qtbot, monkeypatch) -> None:
     saver._timer.stop()
     saver._jobs[0]._writer._held.release()
     (saved,) = find_saved(edits_folder())
-    labels, written = saved.load()
+    labels, written, _ = saved.load()
     saved.close()
     np.testing.assert_array_equal(labels, result.labels.data)
     assert (written == 1).all()
+
+
+def test_what_was_accepted_is_saved_and_comes_back(picture, qtbot) -> None:
+    viewer, result = make(picture)
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.follow(result)
+    plane = (slice(None), slice(None))
+    mask = np.ones((3, 4), bool)
+    # Without any edit: it is work of a person, too.
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        for _ in accept(result, plane, Region(5, 6, 8, 10), mask):
+            pass
+    saver._timer.stop()
+    saver._jobs[0]._writer._held.release()
+    (saved,) = find_saved(edits_folder())
+    labels, written, accepted = saved.load()
+    saved.close()
+    assert accepted.sum() == 12
+    assert accepted[5:8, 6:10].all()
+    assert ((labels == 1) & (written == 1)).all()
+
+
+def test_labels_saved_by_napari_alone_are_kept(
+    picture, qtbot, tmp_path
+) -> None:
+    """Its TIFF does not tell which pixels the person edited."""
+    viewer, result = make(picture)
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.follow(result)
+    result.labels.paint((5, 6), 2)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        pass
+    result.labels.save(str(tmp_path / 'b.tif'), plugin='napari')
+    assert (tmp_path / 'b.tif').exists()
+    qtbot.wait(200)
+    assert list(edits_folder().glob('*/edits.json'))
 
 
 def test_saved_layer_needs_no_other(picture, qtbot, tmp_path) -> None:

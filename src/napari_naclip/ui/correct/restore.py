@@ -195,10 +195,10 @@ class EditRestorer(QObject):
             self._panel.show_refusal(str(made))
             return
         saved = self._saved.pop(0)
-        labels, written = made
+        labels, written, accepted = made
         attributes = layer_attributes(saved.head['layer'])
         attributes.setdefault('metadata', {})[WRITTEN_KEY] = ModelLabels(
-            written
+            written, accepted=accepted
         )
         self._viewer.add_labels(labels, **attributes)
         # Only then are they not needed any more.

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.components import ViewerModel
 
+    from napari_naclip.io.edit_store import Tile
     from napari_naclip.layers.labels import Result
 
-    Array = npt.NDArray[np.integer]
+    Mask = npt.NDArray[np.bool_]
 
 #: Bytes of copies that the thread gets at a time.
 _BATCH: Final = 16_000_000
@@ -72,7 +73,7 @@ class SaveJob:
         # Something is to be saved, even if no tile changes any more.
         self._is_wanted = False
         self._keys: list[str] = []
-        self._tiles: dict[str, tuple[Array, Array]] = {}
+        self._tiles: dict[str, Tile] = {}
         self._handed: tuple[str, ...] = ()
         self._room = _BATCH
 
@@ -115,8 +116,11 @@ class SaveJob:
             if not self._keys:
                 return True
             at = self._find(self._keys.pop())
-            self._is_wanted = at is not None and not np.array_equal(
-                self.result.labels.data[at], self.result.written[at]
+            self._is_wanted = at is not None and (
+                not np.array_equal(
+                    self.result.labels.data[at], self.result.written[at]
+                )
+                or self._accepted(at) is not None
             )
         if self._is_wanted:
             # Before it is copied: there may be no place for it.
@@ -137,7 +141,15 @@ class SaveJob:
             written = written.copy()
             self._room -= written.nbytes
         self._room -= labels.nbytes
-        self._tiles[key] = (labels, written)
+        self._tiles[key] = (labels, written, self._accepted(at))
+
+    def _accepted(self, at: tuple[int | slice, ...]) -> Mask | None:
+        """Return a copy of what was accepted of a tile; None: nothing."""
+        accepted = self.result.accepted
+        if accepted is None:
+            return None
+        block = np.array(accepted[at])
+        return block if block.any() else None
 
     def _find(self, key: str) -> tuple[int | slice, ...] | None:
         """Return where a tile is; None: the layer has got other data since."""
