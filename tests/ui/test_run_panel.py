@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_naclip.engine.classes import ClassList
 from napari_naclip.engine.encoder import Encoder
-from napari_naclip.ui import messages
+from napari_naclip.engine.registry import REGISTRY
+from napari_naclip.ui import messages, model_messages
 from napari_naclip.ui.estimate import RunProgress
 from napari_naclip.ui.run_panel import RunPanel
 
@@ -141,6 +142,8 @@ def test_result_in_words(monkeypatch, tmp_path) -> None:
         '12,345 edited pixels were kept.'
     )
     monkeypatch.setattr(Path, 'home', lambda: tmp_path)
-    offer = messages.describe_offer('MIT', tmp_path / 'weights')
+    offer = model_messages.describe_offer(
+        REGISTRY['ViT-B-16'], tmp_path / 'weights'
+    )
     assert str(tmp_path) not in offer
     assert '~' in offer

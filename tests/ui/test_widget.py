@@ -163,6 +163,7 @@ def test_missing_weights_are_offered_and_demo_accepted(
 
 
 def test_weights_from_a_file(
+    qtbot,
     make_napari_viewer,
     open_widget,
     press,
@@ -186,7 +187,8 @@ def test_weights_from_a_file(
     widget = open_widget(viewer)
     widget.model.choose_model('ViT-B-16')
     run(widget)
-    press(widget.offer.file)
+    with qtbot.waitSignal(widget.model.weights.looked, timeout=60_000):
+        press(widget.offer.file)
     assert 'cut.safetensors is cut' in wait_for_rest(widget)
 
 

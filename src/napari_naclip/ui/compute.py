@@ -37,12 +37,14 @@ class ModelRequest:
     Attributes
     ----------
     name : str
-        One of the registry, or the demo.
+        One of the registry, the demo, or one that was typed.
     weights : Path or None
         A file for the named architecture.
     device, precision : str
     may_download : bool
         Whether the person agreed to a download.
+    activation : str
+        ``'auto'``: the model's own.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ModelRequest:
     device: str = 'auto'
     precision: Precision = 'auto'
     may_download: bool = False
+    activation: str = 'auto'
 
 
 class ComputeSlot:
@@ -106,6 +109,7 @@ class ComputeSlot:
             _file_identity(request.weights),
             request.device,
             request.precision,
+            request.activation,
         )
         if self._model is None or self._key != key:
             # Room for the next model before it is loaded.
@@ -115,6 +119,7 @@ class ComputeSlot:
                 weights=request.weights,
                 device=request.device,
                 precision=request.precision,
+                activation=request.activation,
                 download=request.may_download,
                 cache_folder=text_cache_folder(),
             )

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.engine.store import Usage
     from napari_naclip.engine.types import ClassList, Progress, Stage
     from napari_naclip.ui.jobs import RunRequest
@@ -189,6 +188,7 @@ def describe_details(error: BaseException, request: RunRequest) -> str:
         **package_versions(),
         'model': model.name,
         'weights from a file': 'no' if model.weights is None else 'yes',
+        'activation': model.activation,
         'device': model.device,
         'precision': model.precision,
         'planes or regions': len(request.snapshots),
@@ -212,59 +212,9 @@ def describe_size(size: int) -> str:
     return f'{size / 1e6:.0f} MB'
 
 
-#: Where a model runs, before one was loaded.
-NOT_YET_CHOSEN: Final = 'Runs on: chosen at the first run.'
-
-
-def describe_choice(choice: ComputeChoice) -> str:
-    """Return where a model runs and why."""
-    return f'Runs on: {choice}'
-
-
-def describe_presence(size: int, *, is_here: bool, present: int = 0) -> str:
-    """Return whether a model's weights are on this machine.
-
-    Parameters
-    ----------
-    size : int
-        Bytes of the weights; 0: they come along.
-    is_here : bool
-    present : int
-        Bytes that an unfinished download has left.
-    """
-    if not size:
-        return 'included'
-    if is_here:
-        return 'on this machine'
-    if present:
-        return f'{describe_parts(present, size)} downloaded'
-    return f'{describe_size(size)} to download'
-
-
 def describe_parts(present: int, size: int) -> str:
     """Return how much of a download is here."""
     return f'{present / 1e6:.0f} of {describe_size(size)}'
-
-
-def describe_model_weights(presence: str, path: Path | None) -> str:
-    """Return the line below a model: its own file, or what is here."""
-    text = presence if path is None else path.name
-    return text and f'Weights: {text}'
-
-
-def describe_weights(path: Path | None) -> str:
-    """Return which weights a model takes."""
-    return path.name if path is not None else 'as published'
-
-
-def describe_offer(license_name: str, folder: Path) -> str:
-    """Return what to know before weights are downloaded."""
-    return (
-        f'The weights come from the Hugging Face Hub (license: '
-        f'{license_name}) and are kept in {shorten_home(str(folder))}. '
-        'The demo model needs no download, but it knows only drawn scenes: sand, water, grass, '
-        'forest, road, and few words more.'
-    )
 
 
 def _list_some(items: list[str]) -> str:

@@ -6,34 +6,43 @@ and downloads nothing: it only says what the person chose.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
+    QFormLayout,
     QLabel,
-    QPushButton,
-    QSizePolicy,
-    QStyledItemDelegate,
+    QLineEdit,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_naclip.engine import hub, registry
-from napari_naclip.ui import messages
+from napari_naclip.engine import registry
+from napari_naclip.engine.errors import ModelError
+from napari_naclip.ui import model_messages
 from napari_naclip.ui.compute import ModelRequest
 from napari_naclip.ui.fold import Fold
-from napari_naclip.ui.forms import add_row, make_combo, make_form, select
+from napari_naclip.ui.forms import (
+    add_row,
+    make_combo,
+    make_form,
+    make_wrapped_label,
+    select,
+)
+from napari_naclip.ui.model_list import (
+    OTHER_NAME,
+    PRESENCE_ROLE,
+    ModelList,
+    find_presence,
+)
 from napari_naclip.ui.preferences import Preferences
+from napari_naclip.ui.weights_box import WeightsBox, takes_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeGuard
 
-    from qtpy.QtCore import QModelIndex
     from qtpy.QtGui import QShowEvent
-    from qtpy.QtWidgets import QStyleOptionViewItem
 
     from napari_naclip.engine.device import ComputeChoice
 
@@ -52,20 +61,11 @@ _PRECISIONS: Final = {
 }
 
 
-#: What the list of models adds to a name.
-_PRESENCE_ROLE: Final = Qt.ItemDataRole.UserRole + 1
-
-
-class _PresenceDelegate(QStyledItemDelegate):
-    """Adds to a name in the open list what the closed box has no room for."""
-
-    def initStyleOption(
-        self, option: QStyleOptionViewItem | None, index: QModelIndex
-    ) -> None:
-        super().initStyleOption(option, index)
-        presence = index.data(_PRESENCE_ROLE)
-        if option is not None and presence:
-            option.text = f'{option.text} ({presence})'
+_ACTIVATIONS: Final = {
+    'automatic': 'auto',
+    'GELU': 'gelu',
+    'QuickGELU': 'quickgelu',
+}
 
 
 class ModelPanel(QWidget):
@@ -80,7 +80,7 @@ class ModelPanel(QWidget):
     Signals
     -------
     changed
-        Another model, file, device or precision was chosen.
+        Another model, file, device, precision or activation was chosen.
     """
 
     changed = Signal()
@@ -93,20 +93,17 @@ class ModelPanel(QWidget):
     ) -> None:
         super().__init__(parent)
         chosen = preferences or Preferences()
-        #: Files of weights, by the model that they are for.
-        self._weights: dict[str, Path] = {}
         self._is_known = False
         # Not QTimer.singleShot: in PySide6 that calls what is deleted by then.
-        self._look = QTimer(self)
-        self._look.setSingleShot(True)
-        self._look.timeout.connect(self.refresh)
-        self.model = make_combo(
-            {name: name for name in registry.MODEL_NAMES},
-            'The CLIP model, and whether its weights are on this machine. '
-            'ViT-B-16 is the best choice for photographs; demo is a tiny '
-            'one that comes along and knows few words.',
-        )
-        self.model.setItemDelegate(_PresenceDelegate(self.model))
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.refresh)
+        self.model = ModelList()
+        self.typed = QLineEdit()
+        self.typed.setPlaceholderText(model_messages.TYPED_EXAMPLE)
+        self.typed.setToolTip(model_messages.TYPED_TIP)
+        self._taken = ''
+        self.about = _make_wrapped_label('About the model')
         self.presence = _make_wrapped_label('Weights of the model')
         self.device = make_combo(
             _DEVICES,
@@ -116,12 +113,10 @@ class ModelPanel(QWidget):
             _PRECISIONS,
             'Automatic takes half precision where the device is made for it.',
         )
-        self.weights = _make_wrapped_label('Weights in use')
-        self.browse = QPushButton('Choose…')
-        self.browse.setAccessibleName('Choose a file of weights')
-        self.clear = QPushButton('Clear')
-        self.clear.setAccessibleName('Use the published weights again')
-        self.clear.setToolTip('Takes the published weights again.')
+        self.activation = make_combo(
+            _ACTIVATIONS, model_messages.ACTIVATION_TIP
+        )
+        self.weights = WeightsBox()
         self.details = QWidget()
         self.more = Fold(
             'Device, precision and weights',
@@ -135,52 +130,63 @@ class ModelPanel(QWidget):
             (self.model, chosen.model),
             (self.device, chosen.device),
             (self.precision, chosen.precision),
+            (self.activation, 'auto'),
         ):
             select(combo, value)
             combo.currentIndexChanged.connect(self._on_chosen)
-        self.browse.clicked.connect(self.ask_for_weights)
-        self.clear.clicked.connect(self._on_clear)
+        self.typed.editingFinished.connect(self._on_typed)
+        self.weights.changed.connect(self._on_chosen)
+        self.weights.fits.connect(self._show_name)
         self._show_model()
         self._forget_choice()
 
     def _lay_out(self) -> None:
         top = make_form()
         add_row(top, 'Model', self.model)
+        add_row(top, 'Name', self.typed)
+        self._top = top
         rows = make_form(self.details)
+        # The buttons go below their label where the dock is narrow.
+        rows.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         add_row(rows, 'Device', self.device)
         add_row(rows, 'Precision', self.precision)
+        add_row(rows, 'Activation', self.activation)
         label = QLabel('Weights')
-        label.setBuddy(self.browse)
+        label.setBuddy(self.weights.browse)
         rows.addRow(label, self.weights)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.browse)
-        buttons.addWidget(self.clear)
-        rows.addRow('', buttons)
 
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
         for widget in (
             self.presence,
+            self.about,
+            self.weights.look,
             self.more,
             self.details,
             self.choice,
         ):
             layout.addWidget(widget)
 
+    @property
+    def name(self) -> str:
+        """The model that is chosen or typed; empty while nothing is."""
+        chosen = self.model.currentData()
+        return chosen if chosen != OTHER_NAME else self._taken
+
     def model_request(self, *, may_download: bool = False) -> ModelRequest:
         """Return which model to run, and where."""
-        name = self.model.currentData()
         return ModelRequest(
-            name=name,
-            weights=self._weights.get(name),
+            name=self.name,
+            weights=self.weights.path,
             device=self.device.currentData(),
             precision=self.precision.currentData(),
+            activation=self.activation.currentData(),
             may_download=may_download,
         )
 
     def choose_model(self, name: str) -> None:
-        """Choose a model by name.
+        """Choose a model by name, of the list or any other.
 
         Raises
         ------
@@ -188,76 +194,37 @@ class ModelPanel(QWidget):
             If there is none of that name.
         """
         registry.check_choice(name, has_weights=False)
-        select(self.model, name)
+        self._show_name(name)
 
-    def use_weights(self, path: Path) -> None:
-        """Use a file of weights for the model that is chosen now.
-
-        It is kept for that model while others are chosen.
-
-        Raises
-        ------
-        ModelError
-            If the model is the demo, which has its own.
-        """
-        name = self.model.currentData()
-        registry.check_choice(name, has_weights=True)
-        self._weights[name] = Path(path)
-        self._on_chosen()
-
-    def ask_for_weights(self, _checked: bool = False) -> bool:
-        """Let the person choose a file; return whether one was chosen."""
-        name = self.model.currentData()
-        path, _ = QFileDialog.getOpenFileName(
-            self,
-            f'Weights of {name}',
-            filter='Weights (*.safetensors *.pt *.pth *.bin);;All files (*)',
-        )
-        if not path:
-            return False
-        self.use_weights(Path(path))
-        return True
+    def _show_name(self, name: str) -> None:
+        if name in registry.MODEL_NAMES:
+            select(self.model, name)
+            return
+        self.typed.setText(name)
+        is_other = self.model.currentData() == OTHER_NAME
+        self._taken = name
+        select(self.model, OTHER_NAME)
+        if is_other:  # so that the list has nothing to tell
+            self._on_chosen()
 
     def refresh(self) -> None:
         """Look again which weights are on this machine; at files only."""
         self._is_known = True
-        for index in range(self.model.count()):
-            name = self.model.itemData(index)
-            entry = registry.REGISTRY.get(name)
-            if entry is None:
-                size, is_here, present = 0, True, 0
-            else:
-                started = hub.find_started(entry)
-                size = started.size if started else entry.download_size
-                present = started.present if started else 0
-                is_here = hub.find_cached(entry) is not None
-            presence = messages.describe_presence(
-                size, is_here=is_here, present=present
-            )
-            self.model.setItemData(index, presence, _PRESENCE_ROLE)
-            self.model.setItemData(
-                index,
-                f'{name}, {presence}',
-                Qt.ItemDataRole.AccessibleTextRole,
-            )
-        view = self.model.view()
-        if view is not None:
-            view.setMinimumWidth(view.sizeHintForColumn(0))
+        self.model.refresh()
         self._show_model()
 
     def show_choice(self, choice: ComputeChoice) -> None:
         """Show where the model that was loaded runs, and why."""
-        self.choice.setText(messages.describe_choice(choice))
+        self.choice.setText(model_messages.describe_choice(choice))
 
     def state(self) -> dict[str, Any]:
         """Return what is chosen, fit for JSON; ``set_state`` takes it."""
         return {
-            'model': self.model.currentData(),
+            'model': self.name,
             'device': self.device.currentData(),
             'precision': self.precision.currentData(),
-            'weights': {
-                name: str(path) for name, path in self._weights.items()
-            },
+            'activation': self.activation.currentData(),
+            'weights': self.weights.state(),
             'is_expanded': self.more.isChecked(),
         }
 
@@ -269,22 +236,20 @@ class ModelPanel(QWidget):
         before = self.model_request()
         self.blockSignals(True)
         try:
+            name = state.get('model')
+            if _is_model(name):
+                self._show_name(name)
             for combo, key in (
-                (self.model, 'model'),
                 (self.device, 'device'),
                 (self.precision, 'precision'),
+                (self.activation, 'activation'),
             ):
                 if key in state:
                     select(combo, state[key])
-            files = state.get('weights')
-            if isinstance(files, dict):
-                self._weights = {
-                    name: Path(path)
-                    for name, path in files.items()
-                    if name in registry.REGISTRY
-                    and isinstance(path, str)
-                    and Path(path).is_file()
-                }
+            self.weights.set_state(
+                state.get('weights'),
+                {*registry.REGISTRY, self.name} - {registry.DEMO_NAME},
+            )
             self.more.setChecked(state.get('is_expanded') is True)
             self._show_model()
         finally:
@@ -297,44 +262,58 @@ class ModelPanel(QWidget):
         super().showEvent(event)
         if not self._is_known:
             self._is_known = True
-            self._look.start(0)
+            self._timer.start(0)
 
     def _on_chosen(self, _index: int = 0) -> None:
         self._show_model()
         self._forget_choice()
         self.changed.emit()
 
-    def _on_clear(self) -> None:
-        self._weights.pop(self.model.currentData(), None)
-        self._on_chosen()
+    def _on_typed(self) -> None:
+        # Also called when the focus leaves a name that is as it was.
+        name = self.typed.text().strip()
+        if name != self._taken:
+            self._taken = name
+            self._on_chosen()
 
     def _show_model(self) -> None:
         """Show what belongs to the model that is chosen now."""
-        name = self.model.currentData()
-        path = self._weights.get(name)
-        presence = self.model.currentData(_PRESENCE_ROLE) or ''
-        self.presence.setText(messages.describe_model_weights(presence, path))
-        self.weights.setText(messages.describe_weights(path))
-        self.weights.setToolTip(str(path) if path else '')
-        takes_files = name != registry.DEMO_NAME
-        self.browse.setEnabled(takes_files)
-        self.browse.setToolTip(
-            'A file of weights of this architecture: safetensors, or a state '
-            'dict that torch saved.'
-            if takes_files
-            else 'The demo model has its own weights.'
+        name = self.name
+        is_other = self.model.currentData() == OTHER_NAME
+        self._top.setRowVisible(self.typed, is_other)
+        presence = self.model.currentData(PRESENCE_ROLE) or ''
+        about = model_messages.NOTHING_TYPED
+        try:
+            if name == registry.DEMO_NAME:
+                about = model_messages.DEMO_ABOUT
+            elif name:
+                about = model_messages.describe_typed(name)
+            if is_other and name:
+                presence = find_presence(name)
+        except ModelError as error:
+            about = str(error)
+        self.about.setText(about)
+        self.weights.show_for(name, takes_files=takes_files(name))
+        self.presence.setText(
+            model_messages.describe_model_weights(presence, self.weights.path)
         )
-        self.clear.setEnabled(path is not None)
 
     def _forget_choice(self) -> None:
-        self.choice.setText(messages.NOT_YET_CHOSEN)
+        self.choice.setText(model_messages.NOT_YET_CHOSEN)
 
 
 def _make_wrapped_label(name: str) -> QLabel:
-    label = QLabel()
+    label = make_wrapped_label()
     label.setAccessibleName(name)
-    label.setWordWrap(True)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def _is_model(name: object) -> TypeGuard[str]:
+    """Return whether a name from elsewhere is a model's."""
+    if not isinstance(name, str):
+        return False
+    try:
+        registry.check_choice(name, has_weights=False)
+    except ModelError:
+        return False
+    return True

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_naclip.engine import hub, registry
-from napari_naclip.ui import messages
+from napari_naclip.ui import messages, model_messages
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
@@ -79,15 +79,16 @@ class WeightsOffer(QGroupBox):
                 f'Resumes the download: {parts} are already here.'
             )
         else:
-            size = messages.describe_size(error.size)
-            self.download.setText(f'Download ({size}) and run')
+            # Of a model that was typed the size comes with the download.
+            size = error.size and f' ({messages.describe_size(error.size)})'
+            self.download.setText(f'Download{size or ""} and run')
             self.download.setToolTip(
                 'Fetches the weights once. If you cancel, what has arrived '
                 'is kept.'
             )
         entry = registry.find_model(error.model)
         self.note.setText(
-            messages.describe_offer(entry.license, hub.weights_folder())
+            model_messages.describe_offer(entry, hub.weights_folder())
         )
         self.setAccessibleDescription(self.note.text())
         self.show()

@@ -35,6 +35,8 @@ from napari_naclip.ui.sessions import SESSIONS
 from napari_naclip.ui.words.notes import WordNotes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
     from napari.layers import Image
     from qtpy.QtGui import QHideEvent
@@ -121,6 +123,7 @@ class SegmentationWidget(QWidget):
         )
         self._sync: ListSync | None = None
         self._told = ''
+        self._file_to_run: Path | None = None
         self._restore_state()
         self._preview_timer = QTimer(self)
         self._preview_timer.setSingleShot(True)
@@ -185,6 +188,7 @@ class SegmentationWidget(QWidget):
         self.offer.download_chosen.connect(self._on_download_chosen)
         self.offer.file_chosen.connect(self._on_file_chosen)
         self.offer.demo_chosen.connect(self._on_demo_chosen)
+        self.model.weights.looked.connect(self._on_looked)
         self._runs.loaded.connect(self.model.show_choice)
         self._runs.written.connect(self._on_written)
         self._runs.weights_missing.connect(self.offer.show_for)
@@ -342,7 +346,13 @@ class SegmentationWidget(QWidget):
         self._start(may_download=True)
 
     def _on_file_chosen(self) -> None:
-        if self.model.ask_for_weights():
+        # The run starts when it is known which model the file is for.
+        if self.model.weights.ask():
+            self._file_to_run = self.model.weights.path
+
+    def _on_looked(self) -> None:
+        path, self._file_to_run = self._file_to_run, None
+        if path is not None and path == self.model.weights.path:
             self._start(may_download=False)
 
     def _on_demo_chosen(self) -> None:
