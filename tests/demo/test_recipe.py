@@ -18,7 +18,7 @@ from napari_naclip.demo.recipe import (
     start_mimetic,
 )
 from napari_naclip.demo.training import TrainingSettings, model_config
-from napari_naclip.engine.clip.load import build_clip
+from napari_naclip.engine.clip.build import build_clip
 from napari_naclip.engine.clip.text import clip_tokenizer
 
 WIDTH = 32

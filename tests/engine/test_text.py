@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import open_clip
 import pytest
 import torch
 from torch.nn.functional import normalize
 
+from napari_naclip.engine.clip.build import build_clip
 from napari_naclip.engine.clip.text import (
     BATCH_SIZE,
     TextTower,
@@ -21,6 +23,14 @@ from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.engine.types import ClassList
 
 CPU = torch.device('cpu')
+VISION = {
+    'image_size': 32,
+    'layers': 2,
+    'width': 32,
+    'patch_size': 8,
+    'head_width': 16,
+}
+TEXT = {'vocab_size': 49408, 'width': 32, 'heads': 2, 'layers': 2}
 TEXTS = [
     'sky',
     'a photo of a very small red cup on a wooden table.',
@@ -162,3 +172,66 @@ def test_a_query_is_encoded_once(
     monkeypatch.delattr(TextTower, 'encode')
     again = run_to_end(tiny_model.embed(['tree', 'sky'], ['{}']))
     assert torch.equal(again, first[[1, 0]])
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        {},
+        {'no_causal_mask': True, 'pool_type': 'last', 'proj_bias': True},
+        {'pool_type': 'eos', 'eos_id': 49407},
+        {'proj_type': 'none', 'width': 16},
+        {'qk_norm': True},
+        {'embed_cls': True, 'context_length': 76},
+    ],
+    ids=['clip', 'siglip', 'eos', 'no_projection', 'qk_norm', 'cls_at_end'],
+)
+@pytest.mark.parametrize('is_custom', [False, True])
+def test_other_text_halves_equal_open_clip(
+    text: dict[str, Any], is_custom: bool
+) -> None:
+    if not is_custom and {'qk_norm', 'embed_cls'} & set(text):
+        pytest.skip('open_clip has it in a text half of its own only')
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        clip = build_clip(
+            {
+                'embed_dim': 16,
+                'vision_cfg': VISION,
+                'text_cfg': TEXT | text,
+                'custom_text': is_custom,
+            }
+        )
+        for parameter in clip.parameters():
+            parameter.data.add_(0.1 * torch.randn(parameter.shape))
+    tokenizer = clip_tokenizer(text.get('context_length', 77))
+    with torch.no_grad():
+        expected = clip.encode_text(tokenizer(TEXTS), normalize=True)
+    found = TextTower(clip, tokenizer, device=CPU)
+    torch.testing.assert_close(
+        encode(found, TEXTS), expected, atol=1e-5, rtol=0
+    )
+
+
+def test_short_texts_are_cut_short_in_a_text_half_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clip = build_clip(
+        {
+            'embed_dim': 16,
+            'vision_cfg': VISION,
+            'text_cfg': TEXT,
+            'custom_text': True,
+        }
+    )
+    tower = TextTower(clip, clip_tokenizer(), device=CPU)
+    seen: list[tuple[int, ...]] = []
+    encode_tokens = TextTower._encode_tokens
+
+    def spy(self: TextTower, tokens: torch.Tensor) -> torch.Tensor:
+        seen.append(tuple(tokens.shape))
+        return encode_tokens(self, tokens)
+
+    monkeypatch.setattr(TextTower, '_encode_tokens', spy)
+    encode(tower, ['sky', 'a red cup'])
+    assert seen == [(2, 5)]

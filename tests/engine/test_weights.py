@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from napari_naclip.engine import sources
 from napari_naclip.engine.clip import load
+from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.errors import ModelError, WeightsError
 from napari_naclip.engine.models import CLIP_MEAN, CLIP_STD, load_model
 from napari_naclip.engine.weights import read_shapes, read_state
@@ -273,7 +274,6 @@ def test_a_local_file_gets_activation_and_statistics_of_its_model(
 def test_a_model_in_memory_keeps_the_statistics_that_it_brings(
     tiny_clip: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_naclip.engine.clip.text import clip_tokenizer
 
     pair = (tiny_clip, clip_tokenizer())
     plain = load_model(pair, device='cpu', precision='float32')
@@ -286,16 +286,25 @@ def test_a_model_in_memory_keeps_the_statistics_that_it_brings(
     assert (own.mean, own.std) == (config['mean'], config['std'])
 
 
+def _fingerprint(clip: torch.nn.Module) -> str:
+    return load.fingerprint(clip, clip_tokenizer())
+
+
+def test_another_tokenizer_is_another_model(make_clip: Any) -> None:
+    clip = make_clip()
+    assert load.fingerprint(clip, clip_tokenizer()) != load.fingerprint(
+        clip, clip_tokenizer(64)
+    )
+
+
 def test_the_fingerprint_is_that_of_the_weights(
     make_clip: Any,
 ) -> None:
-    assert load.fingerprint(make_clip()) == load.fingerprint(make_clip())
+    assert _fingerprint(make_clip()) == _fingerprint(make_clip())
     other = make_clip()
     other.logit_scale.data += np.float32(1e-3)
-    assert load.fingerprint(other) != load.fingerprint(make_clip())
-    assert load.fingerprint(make_clip().half()) != load.fingerprint(
-        make_clip()
-    )
+    assert _fingerprint(other) != _fingerprint(make_clip())
+    assert _fingerprint(make_clip().half()) != _fingerprint(make_clip())
 
 
 def test_the_fingerprint_tells_how_the_weights_are_used() -> None:
@@ -322,5 +331,5 @@ def test_the_fingerprint_tells_how_the_weights_are_used() -> None:
     wide = open_clip.model.CLIP(**options)
     for each in (quick, wide):
         each.load_state_dict(plain.state_dict())
-    found = {load.fingerprint(each) for each in (plain, quick, wide)}
+    found = {_fingerprint(each) for each in (plain, quick, wide)}
     assert len(found) == 3

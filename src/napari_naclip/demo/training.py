@@ -30,7 +30,7 @@ from napari_naclip.demo.recipe import (
     embed_texts,
     start_mimetic,
 )
-from napari_naclip.engine.clip.load import build_clip
+from napari_naclip.engine.clip.build import build_clip
 from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 

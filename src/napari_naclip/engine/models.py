@@ -6,7 +6,6 @@ for, a file, the bundled demo, or a model that is already in memory.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 from napari_naclip.engine import registry
 from napari_naclip.engine.errors import WeightsError
 from napari_naclip.engine.guess import match_file
+from napari_naclip.engine.model_notices import (
+    pooling_notice,
+    vocabulary_notice,
+)
 from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.engine.templates import IMAGENET_TEMPLATES
 from napari_naclip.engine.text_cache import TextCache, embedding_key
@@ -88,6 +91,7 @@ class Model:
         return {
             'name': self.name,
             'weights_sha256': self.fingerprint,
+            'pooling': self.tower.pooling,
             'device': str(self.tower.device),
             'precision': str(self.tower.dtype).removeprefix('torch.'),
         }
@@ -146,9 +150,9 @@ class Model:
     ) -> list[str]:
         """Return what the person should know about these classes here."""
         found = [
-            notice
-            for notice in (self.device_notice, self.weights_notice)
-            if notice
+            self.device_notice,
+            self.weights_notice,
+            pooling_notice(self.name, self.tower.pooling),
         ]
         if len(classes.rows) == 1:
             found.append(
@@ -156,7 +160,9 @@ class Model:
                 'covers everything. Add a background or other classes to '
                 'compare it with.'
             )
-        found.extend(self._notice_unknown_words(classes))
+        found.append(
+            vocabulary_notice(self.name, self.vocabulary, classes.queries)
+        )
         patterns = templates or IMAGENET_TEMPLATES
         found.extend(
             f'The prompt {query[:40] + "..."!r} is longer than the model '
@@ -173,26 +179,7 @@ class Model:
                 f'({self.cache.problem}); they will be encoded again next '
                 'time.'
             )
-        return found
-
-    def _notice_unknown_words(self, classes: ClassList) -> list[str]:
-        if self.vocabulary is None:
-            return []
-        words = {
-            word: None
-            for query in classes.queries
-            for word in re.findall(r'\w+', query.casefold())
-            if word not in self.vocabulary
-        }
-        if not words:
-            return []
-        unknown = ', '.join(repr(word) for word in words)
-        return [
-            (
-                f'The {self.name} model does not know {unknown} and will guess. '
-                f'It knows only: {", ".join(sorted(self.vocabulary))}.'
-            )
-        ]
+        return [notice for notice in found if notice]
 
 
 def load_model(
@@ -302,7 +289,7 @@ def iter_load_model(
         std=parts.std,
         window=parts.window or native,
         stride=parts.stride or max(1, native // 2),
-        fingerprint=load.fingerprint(parts.clip),
+        fingerprint=load.fingerprint(parts.clip, parts.tokenizer),
         device=chosen,
         dtype=dtype,
         vocabulary=parts.vocabulary,

@@ -20,7 +20,8 @@ from napari_naclip.engine.errors import (
 from napari_naclip.engine.tokenizer_files import (
     check_package,
     locate_tokenizer,
-    text_repository,
+    text_repositories,
+    with_own_files,
 )
 from napari_naclip.engine.typed_names import read_config
 
@@ -101,13 +102,19 @@ def locate(
             **model_cfg,
             'quick_gelu': entry.activation == 'quickgelu',
         }
-    repo = text_repository(model_cfg)
-    check_package(entry, repo)
+    from napari_naclip.engine.clip.build import check_config
+
+    check_config(model_cfg, entry.name)
+    if entry.folder is not None:
+        model_cfg = with_own_files(model_cfg, entry.folder)
+    repos = text_repositories(model_cfg)
+    for repo in repos:
+        check_package(entry.name, repo)
     if weights is not None:
         path = weights.expanduser()
     else:
         path = yield from _locate_weights(entry, download=download)
-    if repo:
+    for repo in repos:
         yield from locate_tokenizer(entry, repo, download=download)
     return Source(entry, model_cfg, path)
 

@@ -6,8 +6,10 @@ a repository of its own; the package transformers finds it in the hub's cache.
 
 from __future__ import annotations
 
+import json
 import threading
 from importlib import util
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_naclip.engine.errors import (
@@ -42,8 +44,10 @@ _SIGNS: Final = ('tokenizer_config.json', 'tokenizer.json', 'vocab.txt')
 _POLL_INTERVAL: Final = 0.1
 
 
-def text_repository(model_cfg: Mapping[str, Any]) -> str:
-    """Return the hub's repository of a model's tokenizer; empty: CLIP's own.
+def text_repositories(model_cfg: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the hub's repositories that a model reads words with.
+
+    Of its tokenizer and of its text tower, often the same; none: CLIP's own.
 
     Parameters
     ----------
@@ -52,17 +56,81 @@ def text_repository(model_cfg: Mapping[str, Any]) -> str:
     """
     text = model_cfg.get('text_cfg')
     found = text if isinstance(text, dict) else {}
-    name = found.get('hf_tokenizer_name') or found.get('hf_model_name') or ''
-    return str(name)
+    names = (found.get('hf_tokenizer_name'), found.get('hf_model_name'))
+    return tuple(dict.fromkeys(str(name) for name in names if name))
 
 
-def check_package(entry: RegistryEntry, repo: str) -> None:
-    """Raise ``ModelError`` if a tokenizer's package is not installed."""
-    if repo and util.find_spec('transformers') is None:
+def check_package(name: str, repo: str) -> None:
+    """Raise ``ModelError`` if a tokenizer's package is not installed.
+
+    Parameters
+    ----------
+    name : str
+        What the model is called.
+    repo : str
+        Repository of the tokenizer or the text tower.
+    """
+    if util.find_spec('transformers') is None:
         raise ModelError(
-            f'{entry.name} reads words with the package transformers, which '
-            'is not installed. Run: pip install "napari-naclip[transformers]"'
+            f'{name} reads words with the package transformers ({repo}), '
+            'which is not installed. Run: '
+            'pip install "napari-naclip[transformers]"'
         )
+
+
+def find_folder(repo: str) -> Path | None:
+    """Return the folder on this machine that has a repository's files.
+
+    Parameters
+    ----------
+    repo : str
+        On the hub, or the path of a folder.
+    """
+    if Path(repo).is_dir():
+        return Path(repo)
+    import huggingface_hub
+
+    for name in _SIGNS:
+        path = huggingface_hub.try_to_load_from_cache(repo, name)
+        if isinstance(path, str) and Path(path).exists():
+            return Path(path).parent
+    return None
+
+
+def with_own_files(
+    model_cfg: Mapping[str, Any], folder: Path
+) -> dict[str, Any]:
+    """Return a configuration that reads words with a model's own folder.
+
+    Its tokenizer, and the configuration of its text tower, where the folder
+    has them: then a machine needs nothing but this folder.
+
+    Parameters
+    ----------
+    model_cfg : mapping
+        In the form of open_clip's model configurations.
+    folder : Path
+        Of the model's configuration and weights.
+    """
+    text = dict(model_cfg['text_cfg'])
+    if text.get('hf_tokenizer_name') and any(
+        (folder / name).is_file() for name in ('tokenizer.json', 'vocab.txt')
+    ):
+        text['hf_tokenizer_name'] = str(folder)
+    if text.get('hf_model_name') and _is_text_tower(folder / 'config.json'):
+        text['hf_model_name'] = str(folder)
+    return {**model_cfg, 'text_cfg': text}
+
+
+def _is_text_tower(path: Path) -> bool:
+    try:
+        config = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
+    # transformers' own form of a CLIP may lie there instead.
+    return isinstance(config, dict) and not (
+        {'text_config', 'vision_config'} & set(config)
+    )
 
 
 def locate_tokenizer(
@@ -75,12 +143,7 @@ def locate_tokenizer(
     NaclipError
         If it is not here and may not, or cannot, be downloaded.
     """
-    import huggingface_hub
-
-    if any(
-        isinstance(huggingface_hub.try_to_load_from_cache(repo, name), str)
-        for name in _SIGNS
-    ):
+    if find_folder(repo) is not None:
         return
     if not download:
         raise WeightsMissingError(

@@ -15,8 +15,13 @@ from torch.nn.functional import normalize, scaled_dot_product_attention
 
 from napari_naclip.engine.attention import neighborhood_bias
 from napari_naclip.engine.beyond import Beyond
+from napari_naclip.engine.clip.build import build_clip
+from napari_naclip.engine.clip.load import fingerprint
+from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.clip.tower import ImageTower
 from napari_naclip.engine.errors import ModelError
+from napari_naclip.engine.models import load_model
+from napari_naclip.engine.types import ClassList
 from timm_families import FAMILIES, disturb, small_visual
 
 CPU = torch.device('cpu')
@@ -252,13 +257,17 @@ def test_the_model_is_not_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ('arch', 'is_experimental'),
-    [('EVA02-B-16', False), ('ViT-B-16-SigLIP', True), ('PE-Core-B-16', True)],
+    ('arch', 'pooling'),
+    [
+        ('EVA02-B-16', 'token'),
+        ('BiomedCLIP', 'token'),
+        ('vit_medium_patch16_gap_256', 'average'),
+        ('ViT-B-16-SigLIP', 'attention'),
+        ('PE-Core-B-16', 'attention'),
+    ],
 )
-def test_attention_pooling_is_experimental(
-    arch: str, is_experimental: bool
-) -> None:
-    assert make_tower(small_visual(arch)).is_experimental == is_experimental
+def test_how_tokens_are_pooled_is_told(arch: str, pooling: str) -> None:
+    assert make_tower(small_visual(arch)).pooling == pooling
 
 
 @pytest.mark.parametrize(
@@ -299,3 +308,41 @@ def test_a_new_part_is_refused() -> None:
     visual.trunk.blocks[0].temperature = torch.nn.Parameter(torch.ones(1))
     with pytest.raises(ModelError, match='have temperature that this'):
         make_tower(visual)
+
+
+def test_a_model_that_pools_by_attention_says_so() -> None:
+    clip = build_clip(
+        {
+            'embed_dim': 16,
+            'vision_cfg': {'image_size': 32, 'layers': 1, 'patch_size': 8},
+            'text_cfg': {
+                'vocab_size': 49408,
+                'width': 32,
+                'heads': 2,
+                'layers': 1,
+            },
+        }
+    )
+    classes = ClassList.from_text('sky; tree')
+    said = {}
+    for arch in ('ViT-B-16-SigLIP', 'EVA02-B-16'):
+        clip.visual = small_visual(arch)
+        model = load_model(
+            (clip, clip_tokenizer()), device='cpu', precision='float32'
+        )
+        said[arch] = model.notices(classes, ('{}',))
+        assert model.to_dict()['pooling'] == model.tower.pooling
+    assert said['EVA02-B-16'] == []
+    (notice,) = said['ViT-B-16-SigLIP']
+    assert 'pools its tokens by attention' in notice
+    assert 'experimental' in notice
+
+
+def test_what_no_weight_tells_makes_another_model() -> None:
+    towers = [
+        small_visual('EVA02-B-16', **changes)
+        for changes in ({}, {'rope_temperature': 100.0}, {'num_heads': 4})
+    ]
+    for tower in towers[1:]:
+        tower.load_state_dict(towers[0].state_dict())
+    assert len({fingerprint(each, clip_tokenizer()) for each in towers}) == 3

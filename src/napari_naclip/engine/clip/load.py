@@ -14,10 +14,16 @@ import open_clip
 import safetensors.torch
 import torch
 
+from napari_naclip.engine.clip.build import (
+    adapt_state,
+    build_clip,
+    make_tokenizer,
+)
 from napari_naclip.engine.clip.text import (
     TextTower,
     Tokenizer,
     clip_tokenizer,
+    describe_tokenizer,
 )
 from napari_naclip.engine.clip.tower import ImageTower
 from napari_naclip.engine.errors import ModelError, WeightsError
@@ -28,19 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _Statistics = tuple[tuple[float, ...], tuple[float, ...]]
-
-
-def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:
-    """Return open_clip's ``CLIP`` for a configuration, in evaluation mode.
-
-    Parameters
-    ----------
-    model_cfg : mapping
-        ``embed_dim``, ``vision_cfg``, ``text_cfg`` and ``quick_gelu`` in the
-        form of open_clip's model configurations. The weights are random.
-    """
-    model: torch.nn.Module = open_clip.model.CLIP(**model_cfg)
-    return model.eval()
 
 
 def expand_token_embedding(
@@ -111,10 +104,14 @@ def load_config(
         If the file cannot be read or belongs to another model.
     """
     state = read_state(path)
+    tokenizer = make_tokenizer(model_cfg)
     model = build_clip(model_cfg)
-    fill(model, state, source=f'{path} is not for {name}')
-    context_length = model_cfg['text_cfg'].get('context_length', 77)
-    return model, clip_tokenizer(context_length)
+    fill(
+        model,
+        adapt_state(model, state),
+        source=f'{path} is not for {name}',
+    )
+    return model, tokenizer
 
 
 def load_demo(
@@ -207,14 +204,20 @@ def make_towers(
 
 
 #: What changes a module's result and is no weight.
-_FACTS = ('num_heads', 'head_dim', 'eps', 'stride', 'padding', 'approximate')
+_FACTS = (
+    *('num_heads', 'head_dim', 'eps', 'stride', 'padding', 'approximate'),
+    *('gate_last', 'rotate_half', 'num_prefix_tokens', 'no_embed_class'),
+    *('global_pool', 'pool_type', 'final_ln_after_pool', 'eos_id', 'pad_id'),
+    *('temperature', 'ref_feat_shape', 'grid_offset', 'grid_indexing'),
+)
 
 
-def fingerprint(model: torch.nn.Module) -> str:
+def fingerprint(model: torch.nn.Module, tokenizer: Tokenizer) -> str:
     """Return a hash of a model: its weights, and how they are used.
 
     Of the weights names, types, shapes and values; of the modules their kinds
-    and what no weight tells, such as the activation and the number of heads.
+    and what no weight tells, such as the activation and the number of heads;
+    of the tokenizer its words, or what it makes of a few texts.
     """
     digest = hashlib.sha256()
     for name, module in model.named_modules():
@@ -224,4 +227,5 @@ def fingerprint(model: torch.nn.Module) -> str:
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1)
         digest.update(memoryview(flat.view(torch.uint8).numpy()))
+    digest.update(describe_tokenizer(tokenizer).encode())
     return digest.hexdigest()

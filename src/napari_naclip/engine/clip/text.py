@@ -1,18 +1,22 @@
 """The text tower: prompts to query embeddings.
 
-CLIP's text tower is causal, so that what follows the end of a text changes
-nothing: batches are cut to their longest prompt instead of the model's 77
-tokens. The result differs from the full length by rounding only.
+Batches are cut to their longest prompt instead of the model's 77 tokens (or
+256) where what follows the end of a text changes nothing: CLIP's text tower is
+causal, and those of transformers leave the filling out. The result differs
+from the full length by rounding only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import open_clip
 import torch
+from open_clip.hf_model import HFTextEncoder
+from open_clip.tokenizer import HFTokenizer
 from torch.nn.functional import normalize as unit_length
 
 from napari_naclip.engine.clip import blocks
@@ -30,6 +34,18 @@ def clip_tokenizer(context_length: int = 77) -> Tokenizer:
         context_length=context_length
     )
     return tokenizer
+
+
+#: What tokenizers cut otherwise: case, accents, digits, other letters.
+_PROBES = ['A photo of 12 Cats, \u00e9t\u00e9 \u6c34.', 'x' * 40, '']
+
+
+def describe_tokenizer(tokenizer: Tokenizer) -> str:
+    """Return what tells a tokenizer from others: see ``fingerprint``."""
+    words: object = None
+    if isinstance(tokenizer, HFTokenizer):
+        words = sorted(tokenizer.tokenizer.get_vocab().items())
+    return f'{words} {tokenizer(_PROBES).tolist()}'
 
 
 class TextTower:
@@ -65,16 +81,14 @@ class TextTower:
         self._model = _copy_text_half(model).to(device)
         self._tokenizer = tokenizer
         self.device = device
-        self._is_causal = (
-            isinstance(model, open_clip.model.CLIP)
-            and model.text_pool_type == 'argmax'
-            and model.attn_mask is not None
-        )
+        # Where open_clip keeps the text half apart, it is the same there.
+        self._text = getattr(self._model, 'text', self._model)
         self._blocks: list[blocks.Block] = []
-        if self._is_causal:
-            self._blocks = blocks.wrap_blocks(
-                self._model.transformer.resblocks
-            )
+        if _ends_count(self._text):
+            with contextlib.suppress(ModelError):
+                self._blocks = blocks.wrap_blocks(
+                    self._text.transformer.resblocks
+                )
 
     def is_cut(self, text: str) -> bool:
         """Return whether a text is longer than the model reads."""
@@ -86,6 +100,9 @@ class TextTower:
                 return False
             length = len(tokenizer.encode(text)) + 2
             return length > int(tokenizer.context_length)
+        if isinstance(tokenizer, HFTokenizer):
+            ids = tokenizer.tokenizer(tokenizer.clean_fn(text)).input_ids
+            return len(ids) > int(tokenizer.context_length)
         tokens = self._tokenizer([text])[0]
         longer = self._tokenizer([text.rstrip() + ' x'])[0]
         # A text that fits leaves room, or changes when a word is added; one
@@ -105,34 +122,68 @@ class TextTower:
             Of unit length, on the CPU.
         """
         tokens = self._tokenizer(list(texts))
-        lengths = tokens.argmax(dim=-1) + 1
+        lengths = self._lengths(tokens)
         order = lengths.argsort(stable=True).tolist()
         for start in range(0, len(order), BATCH_SIZE):
             indices = order[start : start + BATCH_SIZE]
-            yield indices, self._encode_tokens(tokens[indices]).cpu()
+            length = int(lengths[indices].max())
+            batch = tokens[indices, :length].to(self.device)
+            yield indices, self._encode_tokens(batch).cpu()
+
+    def _lengths(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return how many tokens of each text (N, context) matter, (N,)."""
+        if self._blocks:
+            return self._ends(tokens) + 1
+        if isinstance(self._text, HFTextEncoder):
+            places = torch.arange(1, tokens.shape[1] + 1)
+            is_filling = tokens == self._text.config.pad_token_id
+            return places.masked_fill(is_filling, 1).amax(dim=1)
+        return torch.full((len(tokens),), tokens.shape[1])
+
+    def _ends(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the place of the token that stands for each text, (N,)."""
+        text = self._text
+        if _fact(text, 'pool_type') == 'eos':
+            tokens = tokens.eq(_fact(text, 'eos_id')).int()
+        return tokens.argmax(dim=-1)
 
     @torch.inference_mode()
     def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
-        model = self._model
-        tokens = tokens.to(self.device)
-        if not self._is_causal:
-            embeddings: torch.Tensor = model.encode_text(tokens)
+        if not self._blocks:
+            embeddings: torch.Tensor = self._model.encode_text(tokens)
             return unit_length(embeddings.float(), dim=-1)
-        ends = tokens.argmax(dim=-1)
-        length = int(ends.max()) + 1
-        x = model.token_embedding(tokens[:, :length]).float()
-        x = x + model.positional_embedding[:length].float()
-        mask = model.attn_mask[:length, :length]
+        text, length = self._text, tokens.shape[1]
+        ends = self._ends(tokens)
+        x = text.token_embedding(tokens).float()
+        x = x + text.positional_embedding[:length].float()
+        mask = text.attn_mask[:length, :length]
         for block in self._blocks:
             x = block.run(x, mask)
         x = x[torch.arange(len(x), device=x.device), ends]
-        x = blocks.normalize(model.ln_final, x, torch.float32)
-        projection = model.text_projection
+        x = blocks.normalize(text.ln_final, x, torch.float32)
+        projection = text.text_projection
         if isinstance(projection, torch.nn.Linear):
             x = projection(x)
         elif projection is not None:
             x = x @ projection.float()
         return unit_length(x, dim=-1)
+
+
+def _fact(text: torch.nn.Module, name: str) -> Any:
+    """Return a setting that ``CLIP`` calls otherwise than its text half."""
+    return getattr(text, f'text_{name}', getattr(text, name, None))
+
+
+def _ends_count(text: torch.nn.Module) -> bool:
+    """Return whether nothing after the end of a text changes anything."""
+    return (
+        isinstance(
+            text, open_clip.model.CLIP | open_clip.transformer.TextTransformer
+        )
+        and _fact(text, 'pool_type') in ('argmax', 'eos')
+        and text.attn_mask is not None
+        and getattr(text, 'cls_emb', None) is None
+    )
 
 
 def _copy_text_half(model: torch.nn.Module) -> Any:

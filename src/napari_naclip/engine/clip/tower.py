@@ -30,7 +30,7 @@ from napari_naclip.engine.clip.vision_openclip import OpenClipVision
 from napari_naclip.engine.clip.vision_timm import TimmVision
 
 if TYPE_CHECKING:
-    from napari_naclip.engine.clip.vision import Heads
+    from napari_naclip.engine.clip.vision import Heads, Pooling
     from napari_naclip.engine.types import Architecture, Strategy
 
 _OFF: Final = Beyond()
@@ -109,9 +109,9 @@ class ImageTower:
         return self._vision.embedding_size
 
     @property
-    def is_experimental(self) -> bool:
-        """Whether the method had to be extended for this model."""
-        return self._vision.is_experimental
+    def pooling(self) -> Pooling:
+        """How the model makes one embedding of its tokens."""
+        return self._vision.pooling
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the tower; only weights of matrix products take `dtype`."""
@@ -229,7 +229,7 @@ class ImageTower:
             Its query, key and value.
         """
         query, key, value = heads
-        if self._vision.pools_first:
+        if self._vision.pooling == 'token':
             query, x = query[:, :, :1], x[:, :1]
         attended = scaled_dot_product_attention(query, key, value)
         pooled = self._vision.pool(_finish(last, x, attended, 'vanilla'))

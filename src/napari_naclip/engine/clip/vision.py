@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from napari_naclip.engine.errors import ModelError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
 
     Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+Pooling = Literal['token', 'average', 'attention']
 
 #: What to do about a tower that cannot be used.
 ADVICE: Final = 'Choose one of the models that "napari-naclip models" lists.'
@@ -61,19 +63,16 @@ class Vision(Protocol):
     ----------
     prefix_count : int
         Tokens before those of the patches: class token and registers.
-    pools_first : bool
-        Whether the model's own embedding is that of the first token alone.
-    is_experimental : bool
-        Whether the method is extended, not only applied: the model pools its
-        tokens by attention, and the published method knows no such head.
+    pooling : {'token', 'average', 'attention'}
+        How the model makes one embedding of its tokens. The published method
+        knows the first way alone: that of the first token.
     patch_size, native_size : (int, int)
         Rows and columns of pixels.
     embedding_size : int
     """
 
     prefix_count: int
-    pools_first: bool
-    is_experimental: bool
+    pooling: Pooling
 
     @property
     def patch_size(self) -> tuple[int, int]: ...  # noqa: D102
@@ -107,8 +106,8 @@ class Vision(Protocol):
         Parameters
         ----------
         x : (B, prefix + N, C) float32 Tensor
-            All tokens of the last block; where ``pools_first``, the first
-            will do.
+            All tokens of the last block; where the first stands for all,
+            it alone will do.
         """
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 from napari_naclip.engine.clip import blocks
 from napari_naclip.engine.clip.products import can_pack
-from napari_naclip.engine.clip.vision import refuse
+from napari_naclip.engine.clip.vision import Pooling, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,6 @@ class OpenClipVision:
     """
 
     prefix_count = 1
-    is_experimental = False
 
     def __init__(self, visual: VisionTransformer) -> None:
         if visual.attn_pool is not None:
@@ -44,7 +43,8 @@ class OpenClipVision:
                 'are not comparable with texts one by one.'
             )
         self._visual = visual
-        self.pools_first = visual.pool_type == 'tok'
+        is_token = visual.pool_type == 'tok'
+        self.pooling: Pooling = 'token' if is_token else 'average'
         self._blocks = blocks.wrap_blocks(visual.transformer.resblocks)
         self._positions: dict[tuple[int, int], torch.Tensor] = {}
 

@@ -26,7 +26,11 @@ from napari_naclip.engine.clip.timm_blocks import (
     check_block,
     find_unknown,
 )
-from napari_naclip.engine.clip.vision import refuse, refuse_convolutions
+from napari_naclip.engine.clip.vision import (
+    Pooling,
+    refuse,
+    refuse_convolutions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +90,11 @@ class TimmVision:
         self._visual = visual
         self._trunk = trunk = visual.trunk
         self.prefix_count = int(trunk.num_prefix_tokens)
-        self.pools_first = trunk.global_pool == 'token'
-        self.is_experimental = trunk.attn_pool is not None
+        self.pooling: Pooling = 'average'
+        if trunk.attn_pool is not None:
+            self.pooling = 'attention'
+        elif trunk.global_pool == 'token':
+            self.pooling = 'token'
         self._blocks = [TimmBlock(block) for block in trunk.blocks]
         self._places: dict[
             tuple[int, int], tuple[torch.Tensor | None, torch.Tensor | None]

@@ -1,0 +1,227 @@
+"""Build open_clip's models from configurations, without any weights.
+
+Whatever a configuration says, nothing is downloaded here and no code of a
+repository is run.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import open_clip
+import torch
+from open_clip.tokenizer import HFTokenizer
+
+from napari_naclip.engine.clip.text import Tokenizer, clip_tokenizer
+from napari_naclip.engine.clip.tower import find_vision
+from napari_naclip.engine.errors import ModelError, WeightsMissingError
+from napari_naclip.engine.tokenizer_files import check_package, find_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: The smallest text tower, where only the image tower is of interest.
+_NO_TEXT: Final = {
+    'context_length': 2,
+    'vocab_size': 2,
+    'width': 2,
+    'heads': 1,
+    'layers': 1,
+}
+#: How a configuration may change its tokenizer.
+_TOKENIZER_OPTIONS: Final = frozenset({'clean', 'strip_sep_token', 'language'})
+
+
+def check_config(model_cfg: Mapping[str, Any], name: str) -> None:
+    """Raise ``ModelError`` if NACLIP cannot work on a model.
+
+    Its image tower is built without memory for weights, so that this is known
+    before they are downloaded.
+
+    Parameters
+    ----------
+    model_cfg : mapping
+        In the form of open_clip's model configurations.
+    name : str
+        What the model is called.
+    """
+    try:
+        with torch.device('meta'):
+            visual = open_clip.model.CLIP(
+                model_cfg['embed_dim'],
+                _without_pretrained(model_cfg)['vision_cfg'],
+                _NO_TEXT,
+                quick_gelu=bool(model_cfg.get('quick_gelu')),
+            ).visual
+    # A configuration of another version can fail in any of these ways.
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise ModelError(
+            f'The image tower of {name} cannot be built '
+            f'({_first_line(error)}). Update open_clip_torch and timm, or '
+            'choose another model.'
+        ) from error
+    find_vision(visual)
+
+
+def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:
+    """Return open_clip's model of a configuration, in evaluation mode.
+
+    Parameters
+    ----------
+    model_cfg : mapping
+        ``embed_dim``, ``vision_cfg``, ``text_cfg`` and perhaps ``quick_gelu``
+        and ``custom_text``, in the form of open_clip's model configurations.
+        The weights are random.
+
+    Returns
+    -------
+    CLIP or CustomTextCLIP
+
+    Raises
+    ------
+    NaclipError
+        If the text tower needs files or a package that are not here.
+    """
+    config = _without_pretrained(model_cfg)
+    is_custom = bool(config.pop('custom_text', False))
+    text = config['text_cfg']
+    source = text.get('hf_model_name')
+    if source:
+        folder = _text_folder(source)
+        _check_code(folder)
+        config['text_cfg'] = {**text, 'hf_model_name': str(folder)}
+        is_custom = True
+    kind = (
+        open_clip.model.CustomTextCLIP if is_custom else open_clip.model.CLIP
+    )
+    model: torch.nn.Module = kind(**config)
+    return model.eval()
+
+
+def make_tokenizer(model_cfg: Mapping[str, Any]) -> Tokenizer:
+    """Return the tokenizer of a configuration: texts to (N, context) int64.
+
+    Raises
+    ------
+    NaclipError
+        If it needs files or a package that are not here.
+    """
+    text = model_cfg['text_cfg']
+    length = int(text.get('context_length', 77))
+    source = text.get('hf_tokenizer_name')
+    if not source:
+        return clip_tokenizer(length)
+    options = dict(text.get('tokenizer_kwargs') or {})
+    unknown = sorted(set(options) - _TOKENIZER_OPTIONS)
+    if unknown:
+        raise ModelError(
+            f'The configuration of the model wants a tokenizer with '
+            f'{", ".join(unknown)}, which this program does not know. Choose '
+            'another model.'
+        )
+    folder = _text_folder(source)
+    try:
+        tokenizer: Tokenizer = HFTokenizer(
+            str(folder),
+            context_length=length,
+            tokenizer_mode=text.get('tokenizer_mode'),
+            local_files_only=True,
+            trust_remote_code=False,
+            **options,
+        )
+    except Exception as error:  # its files can be damaged in any way
+        raise ModelError(
+            f'The tokenizer {source} cannot be read ({_first_line(error)}). '
+            'Download its files again, or choose another model.'
+        ) from error
+    return tokenizer
+
+
+def adapt_state(
+    model: torch.nn.Module, state: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Return a state dict under the names that a model has now.
+
+    Older files of open_clip, and Apple's own of MobileCLIP, name the same
+    tensors otherwise.
+
+    Parameters
+    ----------
+    model : CLIP or CustomTextCLIP
+    state : mapping of str to Tensor
+    """
+    adapted = dict(state)
+    if isinstance(model, open_clip.model.CustomTextCLIP):
+        adapted = open_clip.convert.convert_state_dict(model, adapted)
+        adapted = open_clip.model.convert_to_custom_text_state_dict(adapted)
+    expected = model.state_dict()
+    for name in ('logit_scale', 'logit_bias'):
+        found, wanted = adapted.get(name), expected.get(name)
+        if found is not None and wanted is not None and found.numel() == 1:
+            adapted[name] = found.reshape(wanted.shape)
+    # A table of counted numbers that transformers no longer stores.
+    counted = 'text.transformer.embeddings.position_ids'
+    if counted not in expected:
+        adapted.pop(counted, None)
+    return adapted
+
+
+def _without_pretrained(model_cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration by which nobody downloads parts of a model."""
+    config = dict(model_cfg)
+    config['vision_cfg'] = {
+        **model_cfg['vision_cfg'],
+        'timm_model_pretrained': False,
+    }
+    if 'text_cfg' in model_cfg:
+        config['text_cfg'] = {
+            **model_cfg['text_cfg'],
+            'hf_model_pretrained': False,
+        }
+    return config
+
+
+def _text_folder(source: str) -> Path:
+    """Return the folder with the files of a text tower or tokenizer."""
+    check_package('The model', source)
+    folder = find_folder(source)
+    if folder is None:
+        raise WeightsMissingError(
+            f'The files of {source}, which read words, are not on this '
+            'machine. Allow the download, or use another model.',
+            model=source,
+            size=0,
+        )
+    return folder
+
+
+def _check_code(folder: Path) -> None:
+    path = folder / 'config.json'
+    try:
+        config = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f'The configuration {path.name} of the text tower cannot be read '
+            f'({_first_line(error)}). Download its files again, or choose '
+            'another model.'
+        ) from error
+    if 'auto_map' in config:
+        raise ModelError(
+            'The text tower brings code of its own, which is not run. Choose '
+            'another model.'
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.split('\n')[0].rstrip('.')

@@ -1,0 +1,191 @@
+"""Words read by transformers, whose files lie in the hub's cache."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub import constants
+from safetensors.torch import save_file
+from torch.nn.functional import normalize
+
+from napari_naclip.engine.clip.build import build_clip, make_tokenizer
+from napari_naclip.engine.clip.text import TextTower
+from napari_naclip.engine.entry import CONFIG_FILE
+from napari_naclip.engine.errors import ModelError, WeightsMissingError
+from napari_naclip.engine.models import load_model
+from napari_naclip.engine.segmenter import run_to_end
+from napari_naclip.engine.tokenizer_files import with_own_files
+from napari_naclip.engine.types import ClassList
+
+pytest.importorskip('transformers')
+
+CPU = torch.device('cpu')
+REPO = 'somebody/bert'
+COMMIT = '0123456789abcdef0123456789abcdef01234567'
+WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+WORDS += ['a', 'photo', 'of', 'sky', 'tree', 'cell', '##s', 'red', '.', 'many']
+TEXTS = ['sky', 'a photo of many red trees .', '', 'cells ' * 40, 'a tree']
+BERT = {
+    'model_type': 'bert',
+    'architectures': ['BertModel'],
+    'vocab_size': len(WORDS),
+    'hidden_size': 32,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 2,
+    'intermediate_size': 64,
+    'max_position_embeddings': 64,
+    'pad_token_id': 0,
+}
+CONFIG: dict[str, Any] = {
+    'embed_dim': 16,
+    'vision_cfg': {
+        'image_size': 32,
+        'layers': 2,
+        'width': 32,
+        'patch_size': 8,
+        'head_width': 16,
+    },
+    'text_cfg': {
+        'hf_model_name': REPO,
+        'hf_tokenizer_name': REPO,
+        'hf_proj_type': 'mlp',
+        'hf_pooler_type': 'cls_last_hidden_state_pooler',
+        'context_length': 24,
+    },
+}
+
+
+def no_network(*_: object) -> None:
+    raise AssertionError('nothing may be asked')
+
+
+def write_files(folder: Path, config: dict[str, Any] = BERT) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'vocab.txt').write_text('\n'.join(WORDS))
+    (folder / 'config.json').write_text(json.dumps(config))
+    (folder / 'tokenizer_config.json').write_text(
+        json.dumps({'tokenizer_class': 'BertTokenizer', 'do_lower_case': True})
+    )
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of the repository in the hub's cache."""
+    folder = tmp_path / 'hub'
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(folder))
+    monkeypatch.setattr(socket.socket, 'connect', no_network)
+    monkeypatch.setattr(socket, 'getaddrinfo', no_network)
+    repo = folder / f'models--{REPO.replace("/", "--")}'
+    (repo / 'refs').mkdir(parents=True)
+    (repo / 'refs' / 'main').write_text(COMMIT)
+    return repo / 'snapshots' / COMMIT
+
+
+def make_clip(config: dict[str, Any] = CONFIG) -> torch.nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        return build_clip(config)
+
+
+def encode(tower: TextTower, texts: list[str]) -> torch.Tensor:
+    rows: dict[int, torch.Tensor] = {}
+    for indices, embeddings in tower.encode(texts):
+        rows.update(zip(indices, embeddings, strict=True))
+    return torch.stack([rows[index] for index in range(len(texts))])
+
+
+@pytest.mark.parametrize(
+    'pooler',
+    ['cls_last_hidden_state_pooler', 'cls_pooler', 'mean_pooler'],
+)
+def test_short_batches_equal_the_full_length(cache: Path, pooler: str) -> None:
+    write_files(cache)
+    text = CONFIG['text_cfg'] | {'hf_pooler_type': pooler}
+    clip = make_clip(CONFIG | {'text_cfg': text})
+    tokenizer = make_tokenizer(CONFIG)
+    tokens = tokenizer(TEXTS)
+    assert tokens.shape == (5, 24)
+    with torch.no_grad():
+        expected = normalize(clip.encode_text(tokens), dim=-1)
+    tower = TextTower(clip, tokenizer, device=CPU)
+    torch.testing.assert_close(
+        encode(tower, TEXTS), expected, atol=1e-5, rtol=0
+    )
+    # [CLS] a photo of many red tree ##s . [SEP]; the long text fills it.
+    assert tower._lengths(tokens).tolist() == [3, 10, 2, 24, 4]
+
+
+@pytest.mark.parametrize(('count', 'is_cut'), [(22, False), (23, True)])
+def test_only_what_was_cut_is_told(
+    cache: Path, count: int, is_cut: bool
+) -> None:
+    write_files(cache)
+    tower = TextTower(make_clip(), make_tokenizer(CONFIG), device=CPU)
+    assert tower.is_cut('sky ' * count) == is_cut
+
+
+def test_a_folder_brings_its_own_words(cache: Path, tmp_path: Path) -> None:
+    write_files(cache)
+    folder = tmp_path / 'model'
+    write_files(folder)
+    (folder / CONFIG_FILE).write_text(json.dumps({'model_cfg': CONFIG}))
+    save_file(make_clip().state_dict(), folder / 'open_clip_model.safetensors')
+    model = load_model(
+        f'local-dir:{folder}', device='cpu', precision='float32'
+    )
+    classes = ClassList.from_text('sky; tree')
+    embeddings = run_to_end(model.embed(classes.queries, ['{}', 'a {}']))
+    assert embeddings.shape == (2, 16)
+    assert not any('cut off' in each for each in model.notices(classes, None))
+    # Other words make another model, whose texts are not those kept.
+    (folder / 'vocab.txt').write_text('\n'.join(WORDS).replace('sky', 'sea'))
+    other = load_model(
+        f'local-dir:{folder}', device='cpu', precision='float32'
+    )
+    assert other.fingerprint != model.fingerprint
+
+
+def test_a_folder_is_enough_without_the_hub_s_cache(tmp_path: Path) -> None:
+    folder = tmp_path / 'model'
+    write_files(folder)
+    own = with_own_files(CONFIG, folder)
+    assert make_tokenizer(own)(['sky']).shape == (1, 24)
+    make_clip(own)
+    (folder / 'config.json').write_text(
+        json.dumps({'model_type': 'clip', 'text_config': {}})
+    )
+    names = with_own_files(CONFIG, folder)['text_cfg']
+    assert names['hf_model_name'] == REPO
+    assert names['hf_tokenizer_name'] == str(folder)
+
+
+def test_files_that_are_not_here_are_named(cache: Path) -> None:
+    for build in (build_clip, make_tokenizer):
+        with pytest.raises(WeightsMissingError, match=f'files of {REPO}'):
+            build(CONFIG)
+
+
+def test_damaged_files_are_said(cache: Path) -> None:
+    write_files(cache)
+    (cache / 'tokenizer_config.json').write_text('{')
+    with pytest.raises(ModelError, match=f'tokenizer {REPO} cannot be read'):
+        make_tokenizer(CONFIG)
+    (cache / 'config.json').write_text('{')
+    with pytest.raises(ModelError, match='text tower cannot be read'):
+        build_clip(CONFIG)
+
+
+def test_code_of_a_repository_is_never_run(
+    cache: Path, tmp_path: Path
+) -> None:
+    write_files(cache, BERT | {'auto_map': {'AutoModel': 'words.Model'}})
+    ran = tmp_path / 'ran'
+    (cache / 'words.py').write_text(f'open({str(ran)!r}, "w")\nModel = 1')
+    with pytest.raises(ModelError, match='code of its own'):
+        build_clip(CONFIG)
+    assert not ran.exists()
