@@ -39,7 +39,11 @@ def test_a_part_lies_on_its_pixels(viewer: ViewerModel) -> None:
         np.ones((20, 30), np.float16),
     )
     made = MapLayer('magma')
-    made.show(viewer, labels, 'a map', shown)
+    steps = made.show(viewer, labels, 'a map', shown)
+    assert not made.layer.visible
+    for _ in steps:
+        pass
+    assert made.layer.visible
     assert list(viewer.layers) == [image, labels, made.layer]
     assert viewer.layers.selection.active is labels
     assert is_map(made.layer)
@@ -52,6 +56,12 @@ def test_a_part_lies_on_its_pixels(viewer: ViewerModel) -> None:
         )
     made.hide(viewer)
     assert list(viewer.layers) == [image, labels]
+    # What is taken away in between does not come back.
+    steps = made.show(viewer, labels, 'a map', shown)
+    gone = made.layer
+    made.hide(viewer)
+    assert list(steps) == [None]
+    assert not gone.visible
 
 
 def test_what_the_person_set_stays(viewer: ViewerModel) -> None:

@@ -80,13 +80,14 @@ def test_the_layer_lies_on_the_labels(stack) -> None:
     ids, tables = find(labels)
     columns = make_columns(labels, tables, {})
     viewer.layers.selection.active = labels
-    objects = show_objects(viewer, labels, ids, columns)
+    objects = finish(show_objects(viewer, labels, ids, columns))
     assert viewer.layers.selection.active == labels
     np.testing.assert_array_equal(objects.scale, labels.scale)
     np.testing.assert_array_equal(objects.translate, labels.translate)
     assert objects.units == labels.units
     assert objects.features['index'].tolist() == [1, 2]
-    again = show_objects(viewer, labels, ids, columns)
+    assert objects.visible
+    again = finish(show_objects(viewer, labels, ids, columns))
     assert again is not objects
 
 
@@ -131,8 +132,8 @@ def test_later_objects_go_beside_those_of_other_planes(stack) -> None:
 def test_going_to_an_object_shows_its_plane_and_its_place(stack) -> None:
     viewer, labels = stack
     ids, tables = find(labels)
-    objects = show_objects(
-        viewer, labels, ids, make_columns(labels, tables, {})
+    objects = finish(
+        show_objects(viewer, labels, ids, make_columns(labels, tables, {}))
     )
     viewer.dims.set_current_step(0, 0)
     go_to(viewer, objects, PLANE, 2, Region(10, 20, 20, 22))
@@ -149,8 +150,8 @@ def test_going_to_an_object_in_another_unit(stack) -> None:
     if getattr(viewer.layers, 'units', None) is None:
         pytest.skip('this napari knows no units of a viewer')
     ids, tables = find(labels)
-    objects = show_objects(
-        viewer, labels, ids, make_columns(labels, tables, {})
+    objects = finish(
+        show_objects(viewer, labels, ids, make_columns(labels, tables, {}))
     )
     viewer.dims.set_point(0, 0)
     go_to(viewer, objects, PLANE, 2, Region(10, 20, 20, 22))

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from napari.layers import Image
 
+from napari_naclip.layers.adding import add_in_steps
 from napari_naclip.layers.geometry import match_axes, matching_transform
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Labels
@@ -94,8 +97,8 @@ class MapLayer:
 
     def show(
         self, viewer: ViewerModel, labels: Labels, name: str, shown: PlaneMap
-    ) -> None:
-        """Show a map.
+    ) -> Iterator[None]:
+        """Show a map; return the steps that are left.
 
         Parameters
         ----------
@@ -117,8 +120,7 @@ class MapLayer:
                 _move(layer, transform)
                 layer.data = data
             layer.name = name
-            return
-        active = viewer.layers.selection.active
+            return iter(())
         layer = self._layer = Image(
             data,
             name=name,
@@ -126,11 +128,12 @@ class MapLayer:
             contrast_limits=(0, 1),
             opacity=_OPACITY,
             metadata={_MAP_KEY: True},
+            visible=False,
             **transform,
         )
         # Above the labels, which would hide it.
-        viewer.layers.insert(viewer.layers.index(labels) + 1, layer)
-        viewer.layers.selection.active = active
+        place = viewer.layers.index(labels) + 1
+        return add_in_steps(viewer, layer, place)
 
     def hide(self, viewer: ViewerModel) -> None:
         """Take the map away; the layer goes, too."""

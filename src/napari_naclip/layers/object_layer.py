@@ -94,7 +94,7 @@ class ObjectLayer:
                 found.append(_digest(piece))
                 yield
             self._take(plane, table, found)
-        self.layer = show_objects(
+        self.layer = yield from show_objects(
             viewer, self.labels, ids, self.columns(names)
         )
         self._data = self.layer.data

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from napari.layers import Labels
 
+from napari_naclip.layers.adding import add_in_steps
 from napari_naclip.layers.areas import pixel_area
 from napari_naclip.layers.geometry import matching_transform
 from napari_naclip.layers.regions import to_world
 from napari_naclip.layers.view import look_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Labels
 
     from napari_naclip.correct.objects import ObjectTable
     from napari_naclip.engine.types import Region
@@ -138,8 +139,8 @@ def show_objects(
     labels: Labels,
     ids: npt.NDArray[np.int32],
     columns: Mapping[str, list[Any]],
-) -> Labels:
-    """Show objects in a layer of their own; return it.
+) -> Generator[None, None, Labels]:
+    """Show objects in a layer of their own, in steps; return it.
 
     Parameters
     ----------
@@ -151,14 +152,15 @@ def show_objects(
     columns : mapping of str to list
         See ``make_columns``; becomes the layer's features.
     """
-    active = viewer.layers.selection.active
-    layer = viewer.add_labels(
+    layer = Labels(
         ids,
         name=f'{labels.name} objects',
         features=dict(columns),
+        visible=False,
         **matching_transform(labels, [1.0] * labels.ndim),
     )
-    viewer.layers.selection.active = active
+    yield
+    yield from add_in_steps(viewer, layer)
     return layer
 
 

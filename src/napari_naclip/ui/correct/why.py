@@ -26,6 +26,8 @@ from napari_naclip.ui.correct.why_work import (
     place_of,
     survey_plane,
 )
+from napari_naclip.ui.painting import painted_later
+from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -81,6 +83,7 @@ class Why(QObject):
         self._classes = classes
         self._live = live
         self._asides = Asides(self)
+        self._turns = Turns(self)
         self._maps = {
             kind: MapLayer(name) for kind, name in _COLORMAPS.items()
         }
@@ -123,6 +126,7 @@ class Why(QObject):
         self._timer.stop()
         self._cursor_timer.stop()
         self._asides.drop_all()
+        self._turns.clear()
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.mouse_move_callbacks.remove(self._on_mouse)
         self._rest(has_wish=False)
@@ -257,9 +261,12 @@ class Why(QObject):
     ) -> None:
         labels = result.labels
         if labels in self._viewer.layers and self._panel.is_wanted(kind):
-            self._maps[kind].show(
-                self._viewer, labels, f'{labels.name}: {name}', found
-            )
+            with painted_later(self._panel):
+                self._turns.add(
+                    self._maps[kind].show(
+                        self._viewer, labels, f'{labels.name}: {name}', found
+                    )
+                )
 
     def _end(self) -> None:
         if not any(self._asides.is_asked(kind) for kind in ('heat', 'all')):
