@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_naclip.engine import outputs
 from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.io import edit_store, saved_edits
 from napari_naclip.io.edit_store import EditWriter
@@ -102,6 +103,23 @@ def test_what_was_saved_last_comes_back(tmp_path_factory, saves) -> None:
     else:
         assert again[2] is None
     assert saved.head['layer'] == {'name': 'x'}
+
+
+def test_large_ones_come_back_on_the_disk(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setenv(outputs.OUTPUT_VARIABLE, '0')
+    labels = np.random.default_rng(0).integers(0, 9, SHAPE, dtype=np.uint8)
+    writer = EditWriter(tmp_path / 'edits')
+    writer.take(tiles_of(labels, labels // 2, accepted=labels > 4))
+    writer.commit(HEAD)
+    leave(writer)
+    (saved,) = find_saved(tmp_path / 'edits')
+    found = saved.load()
+    saved.close()
+    expected = labels, labels // 2, labels > 4
+    for own, wanted in zip(found, expected, strict=True):
+        assert outputs.is_on_disk(own)
+        np.testing.assert_array_equal(own[:], wanted)
 
 
 def test_only_changed_tiles_are_written(tmp_path) -> None:

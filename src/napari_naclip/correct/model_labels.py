@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_naclip.engine.outputs import row_bands, widened
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -53,7 +55,11 @@ class ModelLabels:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelLabels:
         """Return labels that no run changes, for any layer."""
-        return ModelLabels(*self._copies())
+        accepted = self.accepted
+        return ModelLabels(
+            widened(self.array, self.array.dtype),
+            accepted=None if accepted is None else widened(accepted, bool),
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the layer."""
@@ -68,15 +74,14 @@ class ModelLabels:
         return f'<model labels {self.array.shape} {self.array.dtype}>'
 
 
-def pack_edits(
-    labels: npt.NDArray[np.integer], written: npt.NDArray[np.integer]
-) -> dict[str, Any]:
+def pack_edits(labels: Any, written: Any) -> dict[str, Any]:
     """Return which pixels were edited, as plain data for JSON.
 
     Parameters
     ----------
     labels, written : arrays of the same shape
-        What is there, and what the model wrote.
+        What is there, and what the model wrote; read in bands of rows where
+        they are on the disk.
 
     Returns
     -------
@@ -86,15 +91,21 @@ def pack_edits(
         at the set bits, in their order, of the little-endian type ``dtype``.
         Both are compressed by zlib and written in base64.
     """
-    # All of it: labels on the disk are read whole for a file, too.
-    written = np.asarray(written)
-    is_edited = labels != written
-    values = written[is_edited]
-    kind = values.dtype.newbyteorder('<')
+    kind = np.dtype(written.dtype).newbyteorder('<')
+    mask, model = _MaskPacker(), _Packer()
+    pixels = 0
+    for plane in np.ndindex(*labels.shape[:-2]):
+        for rows in row_bands(labels):
+            own = np.asarray(written[(*plane, rows)])
+            is_edited = np.asarray(labels[(*plane, rows)]) != own
+            values = own[is_edited]
+            pixels += int(values.size)
+            model.add(values.astype(kind).tobytes())
+            mask.add(is_edited)
     return {
-        'pixels': int(values.size),
-        'mask': pack_mask(is_edited),
-        'model': _pack(values.astype(kind).tobytes()),
+        'pixels': pixels,
+        'mask': mask.finish(),
+        'model': model.finish(),
         'dtype': kind.str,
     }
 
@@ -126,9 +137,13 @@ def unpack_edits(
     return written
 
 
-def pack_mask(mask: npt.NDArray[np.bool_]) -> str:
+def pack_mask(mask: Any) -> str:
     """Return a mask as text for JSON; see ``pack_edits``."""
-    return _pack(np.packbits(np.asarray(mask)).tobytes())
+    packer = _MaskPacker()
+    for plane in np.ndindex(*mask.shape[:-2]):
+        for rows in row_bands(mask):
+            packer.add(np.asarray(mask[(*plane, rows)]))
+    return packer.finish()
 
 
 def unpack_mask(text: object, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
@@ -144,12 +159,44 @@ def unpack_mask(text: object, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
     return np.unpackbits(bits, count=count).astype(bool).reshape(shape)
 
 
-def _pack(content: bytes) -> str:
-    return base64.b64encode(zlib.compress(content, 6)).decode('ascii')
+class _Packer:
+    """Compresses bytes piece by piece."""
+
+    def __init__(self) -> None:
+        self._machine = zlib.compressobj(6)
+        self._parts: list[bytes] = []
+
+    def add(self, content: bytes) -> None:
+        self._parts.append(self._machine.compress(content))
+
+    def finish(self) -> str:
+        """Return all of it as text."""
+        content = b''.join([*self._parts, self._machine.flush()])
+        return base64.b64encode(content).decode('ascii')
+
+
+class _MaskPacker:
+    """Packs a mask piece by piece, a bit for each pixel."""
+
+    def __init__(self) -> None:
+        self._packer = _Packer()
+        # What fills no byte yet.
+        self._rest = np.zeros(0, bool)
+
+    def add(self, mask: npt.NDArray[np.bool_]) -> None:
+        bits = np.concatenate([self._rest, mask.ravel()])
+        whole = bits.size // 8 * 8
+        self._packer.add(np.packbits(bits[:whole]).tobytes())
+        self._rest = bits[whole:]
+
+    def finish(self) -> str:
+        """Return all of it as text."""
+        self._packer.add(np.packbits(self._rest).tobytes())
+        return self._packer.finish()
 
 
 def _unpack(text: Any, size: int) -> bytes:
-    """Return what `_pack` packed, which has a known size.
+    """Return what `_Packer` packed, which has a known size.
 
     No more is unpacked: a small text may stand for more than memory holds.
     """

@@ -81,8 +81,8 @@ class Refiner:
         self._stream: _Stream | None = None
         if self._plan.whole_bytes > self._plan.stream_bytes:
             self._stream = _Stream(affinities, self._plan)
-        self._pieces: list[torch.Tensor] = []
-        self._missing = affinities.size[0]
+        self._maps: torch.Tensor | None = None
+        self._taken = 0
 
     def add(self, piece: torch.Tensor) -> Iterator[Refined]:
         """Take the next rows; yield what can be refined now, top to bottom.
@@ -95,14 +95,22 @@ class Refiner:
         piece : (Q, rows, W) float32 Tensor
             Of any height. Overwritten.
         """
-        self._missing -= piece.shape[1]
         if self._stream is not None:
             yield from self._stream.add(piece)
             return
-        self._pieces.append(piece)
-        if self._missing == 0:
-            pieces, self._pieces = self._pieces, []
-            yield from _refine_whole(pieces, self._affinities, self._plan)
+        count, (height, width) = piece.shape[1], self._plan.size
+        if self._maps is None:
+            self._maps = (
+                piece
+                if count == height
+                else torch.empty(len(piece), height, width)
+            )
+        if self._maps is not piece:
+            self._maps[:, self._taken : self._taken + count] = piece
+        self._taken += count
+        if self._taken == height:
+            maps, self._maps = self._maps, None
+            yield from _refine_whole(maps, self._affinities, self._plan)
 
 
 def refine_in_place(
@@ -117,6 +125,31 @@ def refine_in_place(
             maps[:, top:bottom] = refined.rows
         top = bottom
         yield refined.done
+
+
+class _WeightMaker:
+    """Makes the weights of blocks of rows as steps want them.
+
+    Parameters
+    ----------
+    affinities : Affinities
+    plan : Plan
+    """
+
+    def __init__(self, affinities: Affinities, plan: Plan) -> None:
+        self._affinities = affinities
+        self._layout = plan.layout
+        self._spare: torch.Tensor | None = None
+        if plan.layout.copies_weights:
+            # One for all: between the copies each would leave a hole that
+            # the next does not fit into, as much memory again.
+            self._spare = torch.empty(plan.neighbors, plan.block, plan.size[1])
+
+    def make(self, top: int, count: int) -> Any:
+        """Return the weights of so many rows."""
+        spare = None if self._spare is None else self._spare[:, :count]
+        made = self._affinities.rows(top, top + count, spare)
+        return self._layout.prepare(made)
 
 
 class _Stage:
@@ -189,8 +222,9 @@ class _Stream:
     """
 
     def __init__(self, affinities: Affinities, plan: Plan) -> None:
-        self._affinities = affinities
+        self._offsets = affinities.offsets
         self._plan = plan
+        self._maker = _WeightMaker(affinities, plan)
         self._stages = [
             _Stage(self._make_rows(plan.stage_rows), plan)
             for _ in range(plan.steps)
@@ -202,7 +236,7 @@ class _Stream:
     def _make_rows(self, count: int) -> Rows:
         plan = self._plan
         shape = plan.maps, count, plan.size[1]
-        return plan.layout(shape, self._affinities.offsets)
+        return plan.layout(shape, self._offsets)
 
     def add(self, piece: torch.Tensor) -> Iterator[Refined]:
         """Take rows in; yield after each block, and after the last go on."""
@@ -222,8 +256,7 @@ class _Stream:
         first = self._stages[0]
         if first.is_ready:
             top = first.next
-            made = self._affinities.rows(top, top + first.next_count)
-            self._weights[top] = self._result.prepare(made)
+            self._weights[top] = self._maker.make(top, first.next_count)
         for stage, follower in itertools.pairwise([*self._stages, None]):
             if stage is not None and stage.is_ready:
                 self._step(stage, follower)
@@ -258,16 +291,15 @@ class _Stream:
 
 
 def _refine_whole(
-    pieces: list[torch.Tensor], affinities: Affinities, plan: Plan
+    maps: torch.Tensor, affinities: Affinities, plan: Plan
 ) -> Iterator[Refined]:
     """Refine step after step, a group of maps at a time."""
-    maps = torch.cat(pieces, dim=1) if len(pieces) > 1 else pieces[0]
-    pieces.clear()
     nothing = maps[:, :0]
     reach, (height, width) = plan.reach, plan.size
     shape = plan.group, height + 2 * reach, width
     rows, spare = (plan.layout(shape, affinities.offsets) for _ in range(2))
     block = plan.block
+    maker = _WeightMaker(affinities, plan)
     blocks = [
         (top, min(block, height - top)) for top in range(0, height, block)
     ]
@@ -276,7 +308,7 @@ def _refine_whole(
     done = 0.0
     weights = []
     for top, count in blocks:
-        weights.append(rows.prepare(affinities.rows(top, top + count)))
+        weights.append(maker.make(top, count))
         done += plan.weights_steps / len(blocks)
         yield Refined(nothing, done / total)
     for start in starts:

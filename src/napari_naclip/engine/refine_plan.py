@@ -93,8 +93,11 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Memory in the way that takes less."""
-        return min(self.whole_bytes, self.stream_bytes)
+        """Memory in the way that takes less, with the maps themselves."""
+        if self.whole_bytes > self.stream_bytes:
+            return self.stream_bytes
+        height, width = self.size
+        return self.whole_bytes + 4 * self.maps * height * width
 
     def most_maps(self) -> int:
         """Return how many of the maps the free memory can refine at once.

@@ -43,9 +43,12 @@ class Rows(ABC):
     pixels_at_once : int
         How many a step should do at once: for fewer the calls take longer
         than the work, more leave the cache.
+    copies_weights : bool
+        Whether ``prepare`` makes a copy.
     """
 
     pixels_at_once: ClassVar[int]
+    copies_weights: ClassVar[bool]
 
     @abstractmethod
     def __init__(
@@ -71,7 +74,10 @@ class Rows(ABC):
     @staticmethod
     @abstractmethod
     def prepare(weights: torch.Tensor) -> Any:
-        """Return weights (P, rows, W) as ``step`` wants them."""
+        """Return weights (P, rows, W) as ``step`` wants them.
+
+        A copy, or the weights themselves; see ``copies_weights``.
+        """
 
     @abstractmethod
     def step(
@@ -84,6 +90,7 @@ class Planes(Rows):
     """Rows of few maps, (Q, rows, W) with the edges repeated at both sides."""
 
     pixels_at_once = 96 * 1024
+    copies_weights = False
 
     def __init__(
         self, shape: tuple[int, int, int], offsets: list[tuple[int, int]]
@@ -167,6 +174,7 @@ class Pixels(Rows):
     """Rows of many maps, (rows * W, Q): a table with a row for each pixel."""
 
     pixels_at_once = 32 * 1024
+    copies_weights = True
 
     def __init__(
         self, shape: tuple[int, int, int], offsets: list[tuple[int, int]]
@@ -206,7 +214,8 @@ class Pixels(Rows):
     @staticmethod
     def prepare(weights: torch.Tensor) -> torch.Tensor:
         """Return the weights pixel after pixel."""
-        return weights.permute(1, 2, 0).flatten()
+        by_pixel = weights.permute(1, 2, 0)
+        return torch.empty(by_pixel.shape).copy_(by_pixel).flatten()
 
     def step(
         self,

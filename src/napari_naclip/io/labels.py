@@ -165,13 +165,14 @@ def dump_tiff(file: Path, labels: npt.NDArray[np.integer]) -> None:
 def _iter_tiles(labels: Any) -> Iterator[npt.NDArray[np.integer]]:
     """Yield the tiles of a TIFF, row by row, filled up with zeros."""
     height, width = _TILE
-    for top in range(0, labels.shape[0], height):
-        band = labels[top : top + height]
-        for left in range(0, labels.shape[1], width):
-            part = band[:, left : left + width]
-            tile = np.zeros(_TILE, labels.dtype)
-            tile[: part.shape[0], : part.shape[1]] = part
-            yield tile
+    for plane in np.ndindex(*labels.shape[:-2]):
+        for top in range(0, labels.shape[-2], height):
+            band = np.asarray(labels[(*plane, slice(top, top + height))])
+            for left in range(0, labels.shape[-1], width):
+                part = band[:, left : left + width]
+                tile = np.zeros(_TILE, labels.dtype)
+                tile[: part.shape[0], : part.shape[1]] = part
+                yield tile
 
 
 def dump_png(
@@ -187,7 +188,7 @@ def dump_png(
     from PIL import Image
 
     # PNG has no way to write parts.
-    labels = labels[:]
+    labels = np.asarray(labels[:])
     largest = int(labels.max(initial=0))
     if largest >= PALETTE_SIZE:
         raise _too_many(path, largest)

@@ -27,6 +27,7 @@ from napari_naclip.correct.model_labels import (
 )
 from napari_naclip.engine.colors import rgb_to_hex
 from napari_naclip.engine.errors import InputError, StorageError
+from napari_naclip.engine.outputs import is_on_disk, row_bands
 from napari_naclip.io.atomic import write_together
 from napari_naclip.io.labels import PALETTE_SIZE, dump_png, dump_tiff
 
@@ -88,7 +89,8 @@ def write_layers(path: str, layers: list[LayerTuple]) -> list[str]:
     else:
         sidecar, target = target, target.with_name(target.name + '.tif')
     started = time.monotonic()
-    labels = np.asarray(data)
+    # Others are read in parts: together they may not fit into memory.
+    labels = data if is_on_disk(data) else np.asarray(data)
     content = _describe(target, labels, attributes)
     text = json.dumps(content, indent=2, ensure_ascii=False)
     with write_together((sidecar, target), overwrite=True) as files:
@@ -112,8 +114,11 @@ def _check_png(path: Path, data: Any) -> None:
             f'{path} can hold one plane only, but the labels have '
             f'{len(data.shape)} axes. {advice}'
         )
-    labels = np.asarray(data)
-    least, largest = int(labels.min(initial=0)), int(labels.max(initial=0))
+    least = largest = 0
+    for rows in row_bands(data):
+        band = np.asarray(data[rows])
+        least = min(least, int(band.min(initial=0)))
+        largest = max(largest, int(band.max(initial=0)))
     if least < 0 or largest >= PALETTE_SIZE:
         value = least if least < 0 else largest
         raise StorageError(
@@ -135,7 +140,7 @@ def _palette(colormap: Any) -> npt.NDArray[np.uint8]:
 
 
 def _describe(
-    target: Path, labels: npt.NDArray[Any], attributes: dict[str, Any]
+    target: Path, labels: Any, attributes: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what the file beside the labels holds."""
     model = attributes.get('metadata', {}).get(WRITTEN_KEY)

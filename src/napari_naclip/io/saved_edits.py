@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_naclip.engine.errors import InputError, OutOfMemoryError
+from napari_naclip.engine.outputs import disk_errors_told, zeros
 from napari_naclip.io.edit_store import (
     FORMAT,
     HEAD_NAME,
@@ -95,11 +96,14 @@ class SavedEdits:
 
         The last one is None where nothing was.
 
+        Where they are larger than the budget of outputs, they are arrays on
+        the disk; see ``outputs.zeros``.
+
         Raises
         ------
         InputError
             If they are damaged.
-        OutOfMemoryError
+        OutOfMemoryError, StorageError
             If there is no room for them.
         """
         try:
@@ -130,20 +134,21 @@ class SavedEdits:
             )
             for each in (4, 5)
         ]
-        labels, written = (np.zeros(self.shape, kind) for kind in kinds)
+        labels, written = (zeros(self.shape, kind) for kind in kinds)
         accepted: npt.NDArray[np.bool_] | None = None
         for key, place in tiles.items():
             index = tile_index(key, self.shape)
             # A name, never a path.
             path = self.folder / str(place[0]).replace('/', '_')
             content = read_part(path, int(place[1]), int(place[2]))
-            labels[index], written[index], own = unpack_tile(
-                content, place, labels[index].shape
-            )
-            if own is not None:
-                if accepted is None:
-                    accepted = np.zeros(self.shape, bool)
-                accepted[index] = own
+            size = tuple(each.stop - each.start for each in index)
+            own, model, is_accepted = unpack_tile(content, place, size)
+            with disk_errors_told():
+                labels[index], written[index] = own, model
+                if is_accepted is not None:
+                    if accepted is None:
+                        accepted = zeros(self.shape, np.dtype(bool))
+                    accepted[index] = is_accepted
         return labels, written, accepted
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_naclip.engine.outputs import row_bands, widened, zeros
 from napari_naclip.layers.blocks import find_locked, put
+from napari_naclip.layers.placing import block_bands
 from napari_naclip.layers.sync import METADATA_KEY, apply_appearance, read_list
 
 if TYPE_CHECKING:
@@ -125,8 +126,9 @@ def _find_model(journal: Checkpoint, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     model, before = journal.model, journal.before
     if model is None:
         model = zeros(before.shape, before.dtype)
-        for at in journal.planes.values():
-            model[at] = before[at]
+        for plane in journal.planes.values():
+            for at in block_bands(plane, before):
+                model[at] = before[at]
     if not np.can_cast(dtype, model.dtype):
         model = widened(model, np.promote_types(dtype, model.dtype))
     journal.model = model
@@ -239,19 +241,21 @@ def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
     """Make the first of two checkpoints in a row one of both."""
     _fit(earlier, later.before.dtype)
     is_edit_lost = later.model is not None
-    for key, at in later.planes.items():
-        was_touched = np.array(earlier.is_touched[at])
-        first = later.is_touched[at] & ~was_touched
-        before = later.before[at]
-        if is_edit_lost or earlier.model is not None:
-            later_model = before if later.model is None else later.model[at]
-            model = _find_model(earlier, later_model.dtype)
-            put(model, at, later_model, first)
-            edits = later.is_touched[at] & (before != later_model)
-            put(earlier.before, at, before, edits)
-        put(earlier.before, at, before, first)
-        earlier.is_touched[at] |= first
-        earlier.planes.setdefault(key, at)
+    for key, plane in later.planes.items():
+        for at in block_bands(plane, later.before):
+            first = later.is_touched[at] & ~earlier.is_touched[at]
+            before = later.before[at]
+            if is_edit_lost or earlier.model is not None:
+                later_model = (
+                    before if later.model is None else later.model[at]
+                )
+                model = _find_model(earlier, later_model.dtype)
+                put(model, at, later_model, first)
+                edits = later.is_touched[at] & (before != later_model)
+                put(earlier.before, at, before, edits)
+            put(earlier.before, at, before, first)
+            earlier.is_touched[at] |= first
+        earlier.planes.setdefault(key, plane)
 
 
 def _put_back(
@@ -260,22 +264,33 @@ def _put_back(
     layer = result.labels
     if tuple(layer.data.shape) != checkpoint.before.shape:
         return
-    for at in checkpoint.planes.values():
-        target, written = np.asarray(layer.data[at]), result.written[at]
-        touched, before = checkpoint.is_touched[at], checkpoint.before[at]
-        back = touched & (target == written)
+    for plane in checkpoint.planes.values():
         fixed = set(locked)
-        if 0 in fixed and not before[touched].any():
-            # There was nothing on the plane: 0 meant no class then.
+        if 0 in fixed and not _had_labels(checkpoint, plane):
+            # 0 meant no class then.
             fixed.discard(0)
-        if fixed:
-            held = back & find_locked(fixed, target, before)
-            back &= ~held
-            touched = touched & ~held
-        model = before if checkpoint.model is None else checkpoint.model[at]
-        put(layer.data, at, before, back)
-        put(result.written, at, model, touched)
-        result.tell_written(at)
+        for at in block_bands(plane, layer.data, result.written):
+            target, written = np.asarray(layer.data[at]), result.written[at]
+            touched, before = checkpoint.is_touched[at], checkpoint.before[at]
+            back = touched & (target == written)
+            if fixed:
+                held = back & find_locked(fixed, target, before)
+                back &= ~held
+                touched = touched & ~held
+            model = (
+                before if checkpoint.model is None else checkpoint.model[at]
+            )
+            put(layer.data, at, before, back)
+            put(result.written, at, model, touched)
+        result.tell_written(plane)
+
+
+def _had_labels(checkpoint: Checkpoint, plane: Index) -> bool:
+    """Return whether there was anything where a plane was touched."""
+    return any(
+        checkpoint.before[at][checkpoint.is_touched[at]].any()
+        for at in block_bands(plane, checkpoint.before)
+    )
 
 
 def _restore_recipe(layer: Labels, checkpoint: Checkpoint) -> None:

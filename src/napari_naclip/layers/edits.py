@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_naclip.engine.types import Region
 from napari_naclip.layers.blocks import reduce_mask
-from napari_naclip.layers.placing import layer_bands
-from napari_naclip.layers.write import write_block
+from napari_naclip.layers.placing import block_bands, layer_bands
+from napari_naclip.layers.write import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -129,21 +129,23 @@ def forget_edits(
     region = plane_size(result, plane) if region is None else region
     at = block_of(plane, region)
     if result.accepted is not None:
-        block = result.accepted[at]
-        result.accepted[at] = False if mask is None else block & ~mask
+        for band, part in layer_bands(at, region.size, 1):
+            block = result.accepted[part]
+            result.accepted[part] = (
+                False if mask is None else block & ~mask[band]
+            )
         result.tell_accepted(at)
-    before = _count(result, at, region)
+    before = _count(result, at)
     if not before:
         return 0
-    model = np.array(result.written[at])
-    write_block(result, at, model, mask, locked, 'everywhere')
-    return before - _count(result, at, region)
+    give_back(result, at, mask, locked)
+    return before - _count(result, at)
 
 
-def _count(result: Result, at: Index, region: Region) -> int:
+def _count(result: Result, at: Index) -> int:
     return sum(
         int(np.count_nonzero(edited_mask(result, part)))
-        for _, part in layer_bands(at, region.size, 1)
+        for part in block_bands(at, result.labels.data)
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_naclip.engine.outputs import least_rows
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -70,3 +72,25 @@ def layer_bands(
         end = min(start + step, shape[0])
         band = slice(first + start, first + end)
         yield slice(start, end), (*at[:axis], band, *at[axis + 1 :])
+
+
+def block_bands(
+    at: tuple[int | slice, ...], *arrays: Any
+) -> Iterator[tuple[int | slice, ...]]:
+    """Yield what selects bands of a block of arrays of one shape.
+
+    Parameters
+    ----------
+    at : tuple of int or slice
+        What selects the block, with two slices.
+    *arrays : array-like
+        Where bands are read and written.
+    """
+    shape = tuple(
+        len(range(*each.indices(length)))
+        for each, length in zip(at, arrays[0].shape, strict=True)
+        if isinstance(each, slice)
+    )
+    least = max(map(least_rows, arrays))
+    for _, part in layer_bands(at, shape, least):
+        yield part

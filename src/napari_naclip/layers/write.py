@@ -19,6 +19,7 @@ from napari_naclip.engine.types import Region
 from napari_naclip.layers.blocks import find_locked, put
 from napari_naclip.layers.checkpoint import remember
 from napari_naclip.layers.placing import (
+    block_bands,
     intersect,
     layer_bands,
     place_of,
@@ -172,6 +173,44 @@ def write_block(
         return _finish(
             _write_bands(result, at, new, wanted, locked, mode, changed)
         )
+    finally:
+        _show(result, changed)
+
+
+def give_back(
+    result: Result,
+    at: Index,
+    wanted: Mask | None = None,
+    locked: Collection[int] = frozenset(),
+) -> None:
+    """Write what the model wrote last into a block, over all edits.
+
+    Parameters
+    ----------
+    result : Result
+    at : tuple of int or slice
+        What selects the block, with two slices.
+    wanted : (rows, columns) bool array, optional
+    locked : collection of int
+    """
+    changed: list[Index] = []
+    first = 0
+    try:
+        for part in block_bands(at, result.labels.data, result.written):
+            model = np.array(result.written[part])
+            rows = slice(first, first + len(model))
+            first = rows.stop
+            _finish(
+                _write_bands(
+                    result,
+                    part,
+                    model,
+                    None if wanted is None else wanted[rows],
+                    locked,
+                    'everywhere',
+                    changed,
+                )
+            )
     finally:
         _show(result, changed)
 
