@@ -92,6 +92,21 @@ def test_one_model_is_described(run, monkeypatch):
     assert 'no model' in run('models', 'show', 'nothing').error
 
 
+def test_the_size_is_asked_of_the_hub_where_that_is_wanted(run, server):
+    name = f'hf-hub:{REPO}'
+    done = run('models', 'show', name, ENTRY.name)
+    assert 'download    not known' in done.out
+    assert 'download    about 598 MB' in done.out
+    assert not server.requests
+    done = run('models', 'show', '--ask', name, 'ViT-B-16/openai')
+    size = len(server.others[REPO, 'open_clip_model.safetensors'])
+    assert f'download    {format_size(size)}, says the hub' in done.out
+    # The whole file of this test's hub.
+    assert 'download    6.3 MB, says the hub' in done.out
+    assert all(line.startswith('HEAD') for line in server.requests)
+    assert 'The hub has no' in run('models', 'show', '--ask', 'DFN-B-16').error
+
+
 def test_a_download_prepares_a_machine_that_will_be_offline(
     run, server, monkeypatch, photo, tmp_path
 ):

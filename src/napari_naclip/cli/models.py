@@ -32,7 +32,7 @@ def run_models(arguments: argparse.Namespace) -> int:
             _download(name, progress=arguments.progress)
     elif arguments.action == 'show':
         for name in arguments.names:
-            _show(name)
+            _show(name, asks=arguments.ask)
     else:
         _list()
     return 0
@@ -73,13 +73,16 @@ def _row(entry: RegistryEntry) -> tuple[str, ...]:
     )
 
 
-def _show(name: str) -> None:
-    """Print all that is known of one model."""
+def _show(name: str, *, asks: bool) -> None:
+    """Print all that is known of one model; of its size ask the hub or not."""
     if name == DEMO_NAME:
         print(f'{name}: comes along ({format_size(_demo_size())})')
         return
     entry = find_model(name)
-    size = entry.download_size
+    about = entry.download_size
+    size = f'about {format_size(about)}' if about else 'not known'
+    if asks and entry.folder is None:
+        size = f'{format_size(_ask_size(entry))}, says the hub'
     print(entry.name)
     for label, text in (
         ('what', entry.title),
@@ -88,7 +91,7 @@ def _show(name: str) -> None:
         ('source', entry.source),
         ('note', entry.note),
         ('here', _describe_presence(entry)),
-        ('download', f'about {format_size(size)}' if size else 'not known'),
+        ('download', size),
         ('hub', ' '.join((entry.repo, entry.file)).strip()),
         ('folder', str(entry.folder or '')),
         ('open_clip', '/'.join(filter(None, (entry.arch, entry.tag)))),
@@ -99,6 +102,17 @@ def _show(name: str) -> None:
     ):
         if text:
             print(f'  {label:{_LABEL_WIDTH}}{text}')
+
+
+def _ask_size(entry: RegistryEntry) -> int:
+    # Here and not above: the first imports torch, which takes seconds.
+    from napari_naclip.engine.clip.tags import complete
+    from napari_naclip.engine.download import ask_size
+    from napari_naclip.engine.segmenter import run_to_end
+
+    if entry.tag and not entry.repo:
+        entry = complete(entry)
+    return run_to_end(ask_size(entry))
 
 
 def _download(name: str, *, progress: bool | None) -> None:

@@ -320,6 +320,11 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
             metavar='NAME',
             help=f'a name of the list, or {FORMS}',
         )
+    show.add_argument(
+        '--ask',
+        action='store_true',
+        help='ask the hub how large the download is',
+    )
     download.add_argument(
         '--progress',
         action=argparse.BooleanOptionalAction,

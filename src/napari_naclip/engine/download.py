@@ -131,7 +131,7 @@ def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
     return target
 
 
-def ask_size(entry: RegistryEntry) -> Generator[None, None, int]:
+def ask_size(entry: RegistryEntry) -> Generator[Progress, None, int]:
     """Yield while the hub is asked; return the bytes of a model's file.
 
     Raises
@@ -140,7 +140,8 @@ def ask_size(entry: RegistryEntry) -> Generator[None, None, int]:
         If the hub cannot be reached, or has no such file.
     """
     try:
-        _, remote = yield from _in_thread(lambda: _ask(entry))
+        asking = _in_thread(lambda: _ask(entry))
+        _, remote = yield from _repeat(Progress('download'), asking)
     except Exception as error:
         raise explain_transfer(entry, error) from error
     return remote.size

@@ -6,6 +6,7 @@ and downloads nothing: it only says what the person chose.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QTimer, Signal
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.device import ComputeChoice
 
+#: Milliseconds between two looks whether it can be looked at files.
+_POLL_INTERVAL: Final = 20
 _DEVICES: Final = {
     'automatic': 'auto',
     'CPU': 'cpu',
@@ -96,8 +99,11 @@ class ModelPanel(QWidget):
         self._is_known = False
         # Not QTimer.singleShot: in PySide6 that calls what is deleted by then.
         self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.refresh)
+        self._timer.setInterval(_POLL_INTERVAL)
+        self._timer.timeout.connect(self._look_when_ready)
+        self._import = threading.Thread(
+            target=_import_hub, name='napari-naclip import', daemon=True
+        )
         self.model = ModelList()
         self.typed = QLineEdit()
         self.typed.setPlaceholderText(model_messages.TYPED_EXAMPLE)
@@ -262,7 +268,13 @@ class ModelPanel(QWidget):
         super().showEvent(event)
         if not self._is_known:
             self._is_known = True
-            self._timer.start(0)
+            self._import.start()
+            self._timer.start()
+
+    def _look_when_ready(self) -> None:
+        if not self._import.is_alive():
+            self._timer.stop()
+            self.refresh()
 
     def _on_chosen(self, _index: int = 0) -> None:
         self._show_model()
@@ -306,6 +318,14 @@ def _make_wrapped_label(name: str) -> QLabel:
     label = make_wrapped_label()
     label.setAccessibleName(name)
     return label
+
+
+def _import_hub() -> None:
+    """Import what looking needs: a quarter of a second, not of the window."""
+    import huggingface_hub
+
+    # Its modules are imported when something of them is first asked for.
+    _ = huggingface_hub.try_to_load_from_cache
 
 
 def _is_model(name: object) -> TypeGuard[str]:
