@@ -12,8 +12,8 @@ from hypothesis.extra import numpy as arrays
 from skimage.measure import label as find_objects
 
 from napari_naclip.engine import cleanup
-from napari_naclip.engine.cleanup import clean
-from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.cleanup import clean, keep_largest
+from napari_naclip.engine.errors import InputError, OutOfMemoryError
 from napari_naclip.engine.models import load_model
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.types import ClassList, Settings
@@ -168,6 +168,39 @@ def test_an_answer_is_cleaned_and_the_next_is_not() -> None:
     assert cleaned.recipe['settings']['min_object'] == 200
     again = run_to_end(live.answer(classes))
     np.testing.assert_array_equal(again.labels, plain.labels)
+
+
+def test_what_does_not_fit_is_refused(monkeypatch) -> None:
+    labels = np.zeros((100, 200), np.uint8)
+    labels[40:60, 50:90] = 3
+    needed = 8 * labels.size + 300 * (100 + 2 * 20)
+    monkeypatch.setattr(cleanup, 'free_memory', lambda: needed)
+    assert not clean(labels, min_object=2000).any()
+    monkeypatch.setattr(cleanup, 'free_memory', lambda: needed - 1)
+    for work in (
+        lambda: clean(labels, min_object=2000),
+        lambda: clean(labels, max_hole=2000),
+        lambda: keep_largest(labels),
+    ):
+        with pytest.raises(OutOfMemoryError, match='100 x 200'):
+            work()
+    assert clean(labels) is labels
+
+
+def test_an_answer_that_cannot_be_cleaned_stays(monkeypatch) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)
+    settings = Settings(
+        detail=None, window=32, stride=16, templates=('{}',), min_object=200
+    )
+    model = load_model('demo', device='cpu', precision='float32')
+    live = Segmenter(model, replace(settings, min_object=0)).open(image)
+    classes = ClassList.from_text('sand; water; grass; brick')
+    plain = run_to_end(live.answer(classes))
+    monkeypatch.setattr(cleanup, 'free_memory', lambda: 1000)
+    result = run_to_end(live.answer(classes, settings))
+    np.testing.assert_array_equal(result.labels, plain.labels)
+    assert result.notices[-1].startswith('Small objects and holes are still')
+    assert result.recipe == plain.recipe
 
 
 def test_strips_are_the_whole(monkeypatch) -> None:

@@ -17,7 +17,7 @@ import torch
 from napari_naclip.engine.classify import Labeler
 from napari_naclip.engine.cleanup import clean
 from napari_naclip.engine.decide import class_queries
-from napari_naclip.engine.errors import InputError
+from napari_naclip.engine.errors import InputError, OutOfMemoryError
 from napari_naclip.engine.maps import iter_maps
 from napari_naclip.engine.recipe import make_recipe
 from napari_naclip.engine.teaching import (
@@ -310,12 +310,19 @@ class LiveSegmentation:
     ) -> Segmentation:
         features, encoder = self._features, self._encoder
         labels, confidence = decision.finish()
-        return Segmentation(
-            labels=clean(
+        unclean: tuple[str, ...] = ()
+        try:
+            labels = clean(
                 labels,
                 min_object=settings.min_object,
                 max_hole=settings.max_hole,
-            ),
+            )
+        except OutOfMemoryError as error:
+            # What was decided may have taken hours.
+            unclean = (f'Small objects and holes are still there. {error}',)
+            settings = dataclasses.replace(settings, min_object=0, max_hole=0)
+        return Segmentation(
+            labels=labels,
             confidence=confidence,
             classes=classes,
             recipe=make_recipe(encoder.model, settings, features, classes),
@@ -323,6 +330,7 @@ class LiveSegmentation:
                 *encoder.notices,
                 *encoder.model.notices(classes, settings.templates),
                 *foreign_notices(classes, encoder.model.fingerprint),
+                *unclean,
             ),
             region=None if features.is_whole else features.region,
         )
