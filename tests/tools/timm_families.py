@@ -11,6 +11,10 @@ import timm
 import torch
 from open_clip.timm_model import TimmModel
 
+from napari_naclip.engine.clip.tower import ImageTower
+
+CPU = torch.device('cpu')
+
 #: What makes a family small; the rest of its structure stays.
 SMALL = {'embed_dim': 48, 'depth': 3, 'num_heads': 3}
 #: An architecture of each family, and what makes it small.
@@ -65,6 +69,16 @@ def small_visual(arch: str, **changes: Any) -> TimmModel:
         )
     disturb(visual)
     return visual.eval().requires_grad_(False)
+
+
+def make_tower(
+    visual: torch.nn.Module, dtype: torch.dtype = torch.float32
+) -> ImageTower:
+    return ImageTower(visual, device=CPU, dtype=dtype)
+
+
+def random_pixels(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 
 def disturb(module: torch.nn.Module) -> None:

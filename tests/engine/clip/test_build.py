@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import socket
 from importlib import util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import open_clip
 import pytest
 import torch
@@ -20,8 +22,12 @@ from napari_naclip.engine.clip.build import (
     check_config,
     make_tokenizer,
 )
+from napari_naclip.engine.clip.vision import Vision
+from napari_naclip.engine.entry import CONFIG_FILE
 from napari_naclip.engine.errors import ModelError, WeightsError
 from napari_naclip.engine.models import load_model
+from napari_naclip.engine.registry import REGISTRY
+from napari_naclip.engine.segment import segment
 
 TEXT = {'vocab_size': 49408, 'width': 32, 'heads': 2, 'layers': 2}
 VISION = {'image_size': 32, 'layers': 2, 'width': 32, 'patch_size': 8}
@@ -73,6 +79,19 @@ def test_what_cannot_work_is_refused_with_the_reason(
 @pytest.mark.parametrize('arch', ACCEPTED)
 def test_large_members_are_accepted(arch: str) -> None:
     check_config(arch_config(arch), arch)
+
+
+def test_the_table_of_models_tells_the_truth() -> None:
+    visions: dict[str, Vision] = {}
+    for entry in REGISTRY.values():
+        if not entry.arch:
+            continue
+        if entry.arch not in visions:
+            config = arch_config(entry.arch)
+            visions[entry.arch] = check_config(config, entry.name)
+        vision = visions[entry.arch]
+        assert vision.native_size == (entry.native,) * 2
+        assert entry.is_experimental == (vision.pooling != 'token'), entry
 
 
 @pytest.mark.slow
@@ -146,6 +165,32 @@ def test_a_text_half_of_its_own_is_loaded(
     assert not model.training
     for name, tensor in custom.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor)
+
+
+def test_a_folder_with_a_tower_of_timm_labels_an_image(
+    tmp_path: Path,
+) -> None:
+    config = CONFIG | {
+        'vision_cfg': {
+            'timm_model_name': 'vit_tiny_patch16_224',
+            'timm_pool': '',
+            'timm_proj': 'linear',
+            'image_size': 224,
+        }
+    }
+    (tmp_path / CONFIG_FILE).write_text(json.dumps({'model_cfg': config}))
+    save_file(
+        build_clip(config).state_dict(),
+        tmp_path / 'open_clip_model.safetensors',
+    )
+    model = load_model(
+        f'local-dir:{tmp_path}', device='cpu', precision='float32'
+    )
+    assert (model.window, model.stride) == (224, 112)
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    result = segment(image, 'sky; tree', model=model)
+    assert result.labels.shape == (60, 90)
+    assert result.recipe['model']['pooling'] == 'token'
 
 
 def test_older_names_of_the_text_half_are_understood(

@@ -6,7 +6,6 @@ import copy
 from typing import Any
 
 import pytest
-import timm
 import torch
 from open_clip.timm_model import TimmModel
 from timm.layers import SwiGLU, SwiGLUPacked
@@ -15,16 +14,14 @@ from torch.nn.functional import normalize, scaled_dot_product_attention
 
 from napari_naclip.engine.attention import neighborhood_bias
 from napari_naclip.engine.beyond import Beyond
-from napari_naclip.engine.clip.build import build_clip
-from napari_naclip.engine.clip.load import fingerprint
-from napari_naclip.engine.clip.text import clip_tokenizer
-from napari_naclip.engine.clip.tower import ImageTower
-from napari_naclip.engine.errors import ModelError
-from napari_naclip.engine.models import load_model
-from napari_naclip.engine.types import ClassList
-from timm_families import FAMILIES, disturb, small_visual
+from timm_families import (
+    CPU,
+    FAMILIES,
+    make_tower,
+    random_pixels,
+    small_visual,
+)
 
-CPU = torch.device('cpu')
 #: What else timm's transformers may have; the plain one is ViT's.
 VARIANTS: dict[str, dict[str, Any]] = {
     'registers': {'reg_tokens': 3},
@@ -67,16 +64,6 @@ NAMES = [
     *(f'vit_{name}' for name in VARIANTS),
     *(f'eva_{name}' for name in EVA_VARIANTS),
 ]
-
-
-def make_tower(
-    visual: torch.nn.Module, dtype: torch.dtype = torch.float32
-) -> ImageTower:
-    return ImageTower(visual, device=CPU, dtype=dtype)
-
-
-def random_pixels(*shape: int) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize(('arch', 'changes'), ALL, ids=NAMES)
@@ -244,6 +231,15 @@ def test_only_matrix_products_run_in_half_precision() -> None:
     }
 
 
+@pytest.mark.parametrize('changes', [{}, {'qkv_fused': True}])
+def test_moving_to_and_fro_keeps_every_bit(changes: dict[str, Any]) -> None:
+    tower = make_tower(small_visual('EVA02-B-16', **changes))
+    pixels = random_pixels(2, 3, 64, 48)
+    before = tower.tokens(pixels)
+    tower.to(CPU, torch.float32)
+    assert torch.equal(tower.tokens(pixels), before)
+
+
 def test_the_model_is_not_changed() -> None:
     visual = small_visual('EVA02-B-16').train().double()
     before = copy.deepcopy(visual.state_dict())
@@ -254,95 +250,3 @@ def test_the_model_is_not_changed() -> None:
     for name, tensor in visual.state_dict().items():
         assert tensor.dtype == torch.float64
         assert torch.equal(tensor, before[name])
-
-
-@pytest.mark.parametrize(
-    ('arch', 'pooling'),
-    [
-        ('EVA02-B-16', 'token'),
-        ('BiomedCLIP', 'token'),
-        ('vit_medium_patch16_gap_256', 'average'),
-        ('ViT-B-16-SigLIP', 'attention'),
-        ('PE-Core-B-16', 'attention'),
-    ],
-)
-def test_how_tokens_are_pooled_is_told(arch: str, pooling: str) -> None:
-    assert make_tower(small_visual(arch)).pooling == pooling
-
-
-@pytest.mark.parametrize(
-    ('changes', 'reason'),
-    [
-        ({'global_pool': 'max', 'num_classes': 16}, r'to compare.*\(max\)'),
-        ({'attn_layer': 'diff'}, 'attention of the kind DiffAttention'),
-        ({'mlp_layer': timm.layers.GatedMlp}, 'layers of the kind GatedMlp'),
-        (
-            {'block_fn': timm.models.vision_transformer.ResPostBlock},
-            'blocks of the kind ResPostBlock',
-        ),
-        ({'embed_norm_layer': torch.nn.LayerNorm}, None),
-    ],
-)
-def test_what_is_not_known_is_refused(
-    changes: dict[str, Any], reason: str | None
-) -> None:
-    trunk = timm.create_model(
-        'vit_tiny_patch16_224', **FAMILIES['BiomedCLIP'] | changes
-    )
-    visual = small_visual('BiomedCLIP')
-    visual.trunk = trunk
-    if reason is None:
-        disturb(visual)
-        make_tower(visual)
-        return
-    with pytest.raises(ModelError, match=reason):
-        make_tower(visual)
-
-
-def test_a_new_part_is_refused() -> None:
-    visual = small_visual('BiomedCLIP')
-    visual.trunk.blocks[1].attn.gate = torch.nn.Linear(48, 48)
-    with pytest.raises(ModelError, match='have gate that this program'):
-        make_tower(visual)
-    visual = small_visual('BiomedCLIP')
-    visual.trunk.blocks[0].temperature = torch.nn.Parameter(torch.ones(1))
-    with pytest.raises(ModelError, match='have temperature that this'):
-        make_tower(visual)
-
-
-def test_a_model_that_pools_by_attention_says_so() -> None:
-    clip = build_clip(
-        {
-            'embed_dim': 16,
-            'vision_cfg': {'image_size': 32, 'layers': 1, 'patch_size': 8},
-            'text_cfg': {
-                'vocab_size': 49408,
-                'width': 32,
-                'heads': 2,
-                'layers': 1,
-            },
-        }
-    )
-    classes = ClassList.from_text('sky; tree')
-    said = {}
-    for arch in ('ViT-B-16-SigLIP', 'EVA02-B-16'):
-        clip.visual = small_visual(arch)
-        model = load_model(
-            (clip, clip_tokenizer()), device='cpu', precision='float32'
-        )
-        said[arch] = model.notices(classes, ('{}',))
-        assert model.to_dict()['pooling'] == model.tower.pooling
-    assert said['EVA02-B-16'] == []
-    (notice,) = said['ViT-B-16-SigLIP']
-    assert 'pools its tokens by attention' in notice
-    assert 'experimental' in notice
-
-
-def test_what_no_weight_tells_makes_another_model() -> None:
-    towers = [
-        small_visual('EVA02-B-16', **changes)
-        for changes in ({}, {'rope_temperature': 100.0}, {'num_heads': 4})
-    ]
-    for tower in towers[1:]:
-        tower.load_state_dict(towers[0].state_dict())
-    assert len({fingerprint(each, clip_tokenizer()) for each in towers}) == 3

@@ -23,6 +23,8 @@ from napari_naclip.engine.tokenizer_files import with_own_files
 from napari_naclip.engine.types import ClassList
 
 pytest.importorskip('transformers')
+import tokenizers
+from transformers import PreTrainedTokenizerFast
 
 CPU = torch.device('cpu')
 REPO = 'somebody/bert'
@@ -30,6 +32,7 @@ COMMIT = '0123456789abcdef0123456789abcdef01234567'
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
 WORDS += ['a', 'photo', 'of', 'sky', 'tree', 'cell', '##s', 'red', '.', 'many']
 TEXTS = ['sky', 'a photo of many red trees .', '', 'cells ' * 40, 'a tree']
+PLAIN = ['a photo of sky']
 BERT = {
     'model_type': 'bert',
     'architectures': ['BertModel'],
@@ -127,6 +130,44 @@ def test_only_what_was_cut_is_told(
     write_files(cache)
     tower = TextTower(make_clip(), make_tokenizer(CONFIG), device=CPU)
     assert tower.is_cut('sky ' * count) == is_cut
+
+
+SIGLIP: dict[str, Any] = {
+    'vocab_size': 16,
+    'width': 32,
+    'heads': 2,
+    'layers': 2,
+    'context_length': 12,
+    'no_causal_mask': True,
+    'pool_type': 'last',
+    'hf_tokenizer_name': REPO,
+    'tokenizer_kwargs': {'clean': 'canonicalize'},
+}
+
+
+def test_siglip_s_words_are_made_plain_first(cache: Path) -> None:
+    vocabulary = {word: number for number, word in enumerate(WORDS)}
+    backend = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel(vocabulary, unk_token='[UNK]')
+    )
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    # The files of a tokenizer alone: no configuration of a model lies there.
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token='[PAD]', unk_token='[UNK]'
+    ).save_pretrained(cache)
+    assert not (cache / 'config.json').exists()
+    config = CONFIG | {'text_cfg': SIGLIP, 'custom_text': True}
+    tokenizer = make_tokenizer(config)
+    assert torch.equal(tokenizer(['A Photo, of SKY!']), tokenizer(PLAIN))
+    clip = make_clip(config)
+    with torch.no_grad():
+        expected = clip.encode_text(tokenizer(TEXTS), normalize=True)
+    tower = TextTower(clip, tokenizer, device=CPU)
+    torch.testing.assert_close(
+        encode(tower, TEXTS), expected, atol=1e-5, rtol=0
+    )
+    assert not tower.is_cut('sky ' * 12)
+    assert tower.is_cut('sky ' * 13)
 
 
 def test_a_folder_brings_its_own_words(cache: Path, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_naclip.engine.clip.vision import Vision
+
 #: The smallest text tower, where only the image tower is of interest.
 _NO_TEXT: Final = {
     'context_length': 2,
@@ -34,11 +36,11 @@ _NO_TEXT: Final = {
 _TOKENIZER_OPTIONS: Final = frozenset({'clean', 'strip_sep_token', 'language'})
 
 
-def check_config(model_cfg: Mapping[str, Any], name: str) -> None:
-    """Raise ``ModelError`` if NACLIP cannot work on a model.
+def check_config(model_cfg: Mapping[str, Any], name: str) -> Vision:
+    """Return the parts of a model's image tower, which has no weights yet.
 
-    Its image tower is built without memory for weights, so that this is known
-    before they are downloaded.
+    It is built without memory for them, so that what NACLIP cannot work on is
+    known before anything is downloaded.
 
     Parameters
     ----------
@@ -46,6 +48,11 @@ def check_config(model_cfg: Mapping[str, Any], name: str) -> None:
         In the form of open_clip's model configurations.
     name : str
         What the model is called.
+
+    Raises
+    ------
+    ModelError
+        If NACLIP cannot work on it, or it cannot be built.
     """
     try:
         with torch.device('meta'):
@@ -70,7 +77,7 @@ def check_config(model_cfg: Mapping[str, Any], name: str) -> None:
             f'({_first_line(error)}). Update open_clip_torch and timm, or '
             'choose another model.'
         ) from error
-    find_vision(visual)
+    return find_vision(visual)
 
 
 def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:

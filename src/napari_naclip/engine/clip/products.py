@@ -31,16 +31,16 @@ class Product:
     ----------
     weight : (outputs, inputs) Parameter
         Empty while it is packed as it is, so that it is not there twice.
-    bias : (outputs,) Parameter
+    bias : (outputs,) Parameter or None
     """
 
     def __init__(
-        self, weight: torch.nn.Parameter, bias: torch.nn.Parameter
+        self, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> None:
         self._weight = weight
         self._bias = bias
         self._packed: torch.Tensor | None = None
-        self._packed_bias: torch.Tensor = bias
+        self._packed_bias: torch.Tensor | None = bias
         self._activation = 'none'
 
     @property
@@ -73,8 +73,9 @@ class Product:
         self._packed = torch.ops.mkldnn._reorder_linear_weight(
             weight, _ROWS_HINT
         )
-        bias = self._bias.detach()
-        self._packed_bias = (bias.float() * bias_factor).to(bias.dtype)
+        if self._bias is not None:
+            bias = self._bias.detach()
+            self._packed_bias = (bias.float() * bias_factor).to(bias.dtype)
         self._activation = activation
         if factor == 1:
             self._weight.data = self._weight.new_empty(0)

@@ -8,6 +8,7 @@ part that is left out makes a model that looks right and is not.
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Final
 
 import torch
@@ -20,8 +21,9 @@ from timm.layers import (
 )
 from timm.models.eva import EvaAttention, EvaBlock
 from timm.models.vision_transformer import Attention, Block
-from torch.nn.functional import linear, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 
+from napari_naclip.engine.clip.products import Product
 from napari_naclip.engine.clip.vision import refuse
 
 if TYPE_CHECKING:
@@ -110,27 +112,60 @@ class TimmBlock:
     ----------
     block : Block or EvaBlock
         Held, not copied; see ``check_block``.
-    rotation : (N, 2 head_dim) float32 Tensor, optional
-        Sines and cosines of the patches' places, which turn queries and keys.
     """
 
-    def __init__(
-        self,
-        block: Block | EvaBlock,
-        rotation: torch.Tensor | None = None,
-    ) -> None:
+    def __init__(self, block: Block | EvaBlock) -> None:
         self._block = block
-        self._rotation = rotation
+        self._rotation: torch.Tensor | None = None
+        self._products = {
+            name: Product(layer.weight, layer.bias)
+            for half in (block.attn, block.mlp)
+            for name, layer in half.named_children()
+            if isinstance(layer, torch.nn.Linear)
+        }
+        self._joint_bias: torch.nn.Parameter | None = None
+        attention = block.attn
+        if getattr(attention, 'q_bias', None) is not None:
+            parts = attention.q_bias, attention.k_bias, attention.v_bias
+            self._joint_bias = torch.nn.Parameter(
+                torch.cat([each.detach() for each in parts])
+            )
+            self._products['qkv'] = Product(
+                attention.qkv.weight, self._joint_bias
+            )
 
     def at(self, rotation: torch.Tensor | None) -> TimmBlock:
-        """Return the same block with another rotation."""
-        return TimmBlock(self._block, rotation)
+        """Return the same block for patches at other places.
 
-    def to(self, dtype: torch.dtype) -> None:
-        """Give the weights of the matrix products, and no others, a dtype."""
+        Parameters
+        ----------
+        rotation : (N, 2 head_dim) float32 Tensor or None
+            Sines and cosines of the places, which turn queries and keys.
+        """
+        block = copy.copy(self)
+        block._rotation = rotation
+        return block
+
+    def pack(self) -> None:
+        """Lay the weights out for this CPU; the block gives them up."""
+        for product in self._products.values():
+            product.pack()
+
+    def unpack(self) -> None:
+        """Give the block its weights back, bit for bit."""
+        for product in self._products.values():
+            product.unpack()
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Move the weights of the matrix products, and no others.
+
+        They must not be packed.
+        """
         for module in self._block.modules():
             if isinstance(module, torch.nn.Linear):
-                module.to(dtype)
+                module.to(device, dtype)
+        if self._joint_bias is not None:
+            self._joint_bias.data = self._joint_bias.data.to(device, dtype)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -149,22 +184,13 @@ class TimmBlock:
         """
         attention = self._block.attn
         h = self._block.norm1(x).to(self._dtype)
+        multiply = self._products
         if attention.qkv is None:
-            projected = [
-                layer(h)
-                for layer in (
-                    attention.q_proj,
-                    attention.k_proj,
-                    attention.v_proj,
-                )
-            ]
-        else:
-            bias = _joint_bias(attention)
-            if bias is not None:
-                bias = bias.to(h.dtype)
-            projected = list(
-                linear(h, attention.qkv.weight, bias).chunk(3, dim=-1)
+            projected = tuple(
+                multiply[f'{name}_proj'](h) for name in ('q', 'k', 'v')
             )
+        else:
+            projected = multiply['qkv'](h).chunk(3, dim=-1)
         query, key, value = (
             each.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)
             for each in projected
@@ -190,7 +216,7 @@ class TimmBlock:
         """Return the attention's output (B, N, C) of its heads, float32."""
         attention = self._block.attn
         h = _normalize(attention.norm, heads.transpose(1, 2).flatten(2))
-        return self._scale(attention.proj(h).float(), '1')
+        return self._scale(self._products['proj'](h).float(), '1')
 
     def add_attended(
         self, x: torch.Tensor, attended: torch.Tensor
@@ -200,18 +226,18 @@ class TimmBlock:
 
     def add_mlp(self, x: torch.Tensor) -> torch.Tensor:
         """Return `x` (B, N, C) float32 with the block's MLP added."""
-        mlp = self._block.mlp
+        mlp, multiply = self._block.mlp, self._products
         h = self._block.norm2(x).to(self._dtype)
         if isinstance(mlp, SwiGLU):
-            h = mlp.act(mlp.fc1_g(h)) * mlp.fc1_x(h)
+            h = mlp.act(multiply['fc1_g'](h)) * multiply['fc1_x'](h)
         elif isinstance(mlp, GluMlp):
-            first, second = mlp.fc1(h).chunk(2, dim=-1)
+            first, second = multiply['fc1'](h).chunk(2, dim=-1)
             if mlp.gate_last:
                 first, second = second, first
             h = mlp.act(first) * second
         else:
-            h = mlp.act(mlp.fc1(h))
-        h = mlp.fc2(_normalize(mlp.norm, h))
+            h = mlp.act(multiply['fc1'](h))
+        h = multiply['fc2'](_normalize(mlp.norm, h))
         return x + self._scale(h.float(), '2')
 
     def _scale(self, h: torch.Tensor, number: str) -> torch.Tensor:
@@ -236,13 +262,6 @@ class TimmBlock:
         query, key, value = self.project_heads(x) if heads is None else heads
         mixed = scaled_dot_product_attention(query, key, value)
         return self.add_mlp(self.add_attended(x, self.merge_heads(mixed)))
-
-
-def _joint_bias(attention: Attention | EvaAttention) -> torch.Tensor | None:
-    if getattr(attention, 'q_bias', None) is None:
-        bias: torch.Tensor | None = attention.qkv.bias
-        return bias
-    return torch.cat([attention.q_bias, attention.k_bias, attention.v_bias])
 
 
 def _halves(attention: Attention | EvaAttention) -> bool:

@@ -20,7 +20,9 @@ from timm.layers import (
 )
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer
+from torch.nn.functional import linear
 
+from napari_naclip.engine.clip.products import can_pack
 from napari_naclip.engine.clip.timm_blocks import (
     TimmBlock,
     check_block,
@@ -122,13 +124,18 @@ class TimmVision:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move; only weights of matrix products take `dtype`."""
+        for block in self._blocks:
+            block.unpack()
         self._visual.to(device)
         embed = self._trunk.patch_embed
         if isinstance(embed, PatchEmbed):
             # A stem of several convolutions stays exact: it costs little.
             embed.proj.to(dtype)
+        packs = device.type == 'cpu' and can_pack(dtype)
         for block in self._blocks:
-            block.to(dtype)
+            block.to(device, dtype)
+            if packs:
+                block.pack()
         self._places.clear()
 
     def blocks_at(self, grid: tuple[int, int]) -> Sequence[TimmBlock]:
@@ -239,7 +246,9 @@ class TimmVision:
 
 def _pool_each(pool: AttentionPoolLatent, x: torch.Tensor) -> torch.Tensor:
     """Return what attention pooling makes of each token (B, N, C) alone."""
-    value = pool.kv(x).chunk(2, dim=-1)[1]
+    width = pool.kv.out_features // 2
+    bias = None if pool.kv.bias is None else pool.kv.bias[width:]
+    value = linear(x, pool.kv.weight[width:], bias)
     x = pool.proj(value)
     if pool.mlp is not None:
         x = x + pool.mlp(pool.norm(x))
