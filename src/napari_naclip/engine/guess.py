@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _Shapes = dict[str, tuple[int, ...]]
 
+#: Models that an error names.
+_MOST_NAMED = 4
 #: Endings of tensors that are counted by no one: running means and such.
 _NO_WEIGHTS = ('running_mean', 'running_var', 'num_batches_tracked')
 
@@ -126,6 +128,31 @@ def match_file(path: Path) -> RegistryEntry:
     raise ModelError(
         f'{path.name} looks like {guess.text} (architecture: {named}), which '
         'is in no list. Name the model, as ARCHITECTURE/TAG.'
+    )
+
+
+def explain_misfit(
+    error: WeightsError, path: Path, entry: RegistryEntry
+) -> WeightsError:
+    """Return an error about a file with what the file looks like instead.
+
+    Parameters
+    ----------
+    error : WeightsError
+        Why the file could not be used.
+    path : Path
+    entry : RegistryEntry
+        The model that it was used for.
+    """
+    try:
+        guess = guess_file(path)
+    except WeightsError:
+        return error  # it says why already
+    if not guess.models or guess.fits(entry):
+        return error
+    return WeightsError(
+        f'{error} The file looks like {guess.text}, as '
+        f'{", ".join(guess.models[:_MOST_NAMED])} are built.'
     )
 
 

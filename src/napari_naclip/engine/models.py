@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_naclip.engine import registry
 from napari_naclip.engine.errors import WeightsError
-from napari_naclip.engine.guess import match_file
+from napari_naclip.engine.guess import explain_misfit, match_file
 from napari_naclip.engine.model_notices import (
     pooling_notice,
     vocabulary_notice,
@@ -358,9 +358,12 @@ def _load_registered(
     )
     yield Progress('load')
     entry = source.entry
-    clip, tokenizer = load.load_config(
-        source.model_cfg, source.path, name=entry.arch or entry.name
-    )
+    try:
+        clip, tokenizer = load.load_config(
+            source.model_cfg, source.path, name=entry.arch or entry.name
+        )
+    except WeightsError as error:
+        raise explain_misfit(error, source.path, entry) from error
     return _Parts(
         entry.public_name,
         clip,

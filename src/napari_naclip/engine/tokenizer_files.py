@@ -24,21 +24,22 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.entry import RegistryEntry
 
-#: What transformers may look for; a repository has some of them.
+#: What transformers may look for; a repository has some of them. Those that
+#: tell that a repository was fetched come last.
 _FILES: Final = (
-    'tokenizer_config.json',
-    'tokenizer.json',
     'config.json',
     'special_tokens_map.json',
     'added_tokens.json',
-    'vocab.txt',
     'vocab.json',
     'merges.txt',
     'spiece.model',
     'sentencepiece.bpe.model',
     'tokenizer.model',
+    'vocab.txt',
+    'tokenizer.json',
+    'tokenizer_config.json',
 )
-#: Either of them tells that the repository was fetched.
+#: Any of them tells that the repository was fetched.
 _SIGNS: Final = ('tokenizer_config.json', 'tokenizer.json', 'vocab.txt')
 #: Seconds between two looks whether a file has come.
 _POLL_INTERVAL: Final = 0.1

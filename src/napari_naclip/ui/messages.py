@@ -209,12 +209,12 @@ def shorten_home(text: str) -> str:
 
 def describe_size(size: int) -> str:
     """Return a number of bytes for people."""
-    return f'{size / 1e6:.0f} MB'
+    return f'{size / 1e9:.1f} GB' if size >= 1e9 else f'{size / 1e6:.0f} MB'
 
 
 def describe_parts(present: int, size: int) -> str:
     """Return how much of a download is here."""
-    return f'{present / 1e6:.0f} of {describe_size(size)}'
+    return f'{present / 1e6:.0f} of {size / 1e6:.0f} MB'
 
 
 def _list_some(items: list[str]) -> str:
@@ -273,14 +273,8 @@ def _describe_share(share: float) -> str:
 def describe_kept(usage: Usage, problem: str = '') -> str:
     """Return how much is kept of images, and what went wrong with that."""
     kept = (
-        f'Kept: {_describe_room(usage.memory_size)} in memory, '
-        f'{_describe_room(usage.disk_size)} on disk'
+        f'Kept: {describe_size(usage.memory_size)} in memory, '
+        f'{describe_size(usage.disk_size)} on disk'
     )
     problem = shorten_home(problem or usage.problem)
     return f'{kept}\n{problem}' if problem else kept
-
-
-def _describe_room(size: int) -> str:
-    if size >= 1_000_000_000:
-        return f'{size / 1e9:.1f} GB'
-    return describe_size(size)

@@ -287,6 +287,29 @@ def test_a_file_says_which_model_it_is_for(
     assert activation_of(other) is torch.nn.GELU
 
 
+def test_a_file_for_another_model_is_told_by_its_looks(
+    tmp_path: Path,
+) -> None:
+    config = open_clip.get_model_config('ViT-B-32')
+    with torch.device('meta'):
+        state = open_clip.model.CLIP(**config).state_dict()
+    path = tmp_path / 'swapped.pt'
+    # One number for each tensor, stretched: the file stays small.
+    torch.save(
+        {
+            name: torch.zeros(()).expand(tensor.shape)
+            for name, tensor in state.items()
+        },
+        path,
+    )
+    with pytest.raises(WeightsError) as caught:
+        load_here('ViT-B-16', weights=path)
+    text = str(caught.value)
+    assert 'is not for ViT-B-16-quickgelu' in text
+    assert 'patches of 32 px' in text
+    assert 'ViT-B-32' in text
+
+
 def test_an_unknown_activation_is_refused() -> None:
     with pytest.raises(ModelError, match="no activation 'relu'"):
         load_here('ViT-B-16', activation='relu')
