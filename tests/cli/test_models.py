@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub import constants
 from safetensors.torch import save
 
-from hub_server import ENTRY, Hub, no_network, point_to, serving
+from hub_server import ENTRY, Hub, fill_cache, no_network, point_to, serving
 from napari_naclip.cli.console import format_size
 from napari_naclip.engine import hub
 from napari_naclip.engine.clip import load
@@ -163,3 +163,24 @@ def test_a_folder_s_place_is_in_no_recipe(run, server, photo, tmp_path):
     text = Path('a.json').read_text()
     assert 'a-secret' not in text
     assert json.loads(text)['recipe']['model']['name'] == 'local-dir:model'
+
+
+def test_the_hub_s_own_variables_are_honored(run_process, server, tmp_path):
+    name = f'hf-hub:{REPO}'
+    places = {
+        'HF_ENDPOINT': server.url,
+        'NAPARI_NACLIP_CACHE': '',
+        'HF_HOME': str(tmp_path / 'home'),
+    }
+    done = run_process('models', 'download', name, **places)
+    assert (done.status, done.err) == (0, '')
+    (path,) = (tmp_path / 'home').rglob('*.safetensors')
+    assert str(path) in done.out
+    # What other programs have put into another cache is found there.
+    places['HF_HOME'] = str(tmp_path / 'new')
+    cache = tmp_path / 'elsewhere'
+    show = ('models', 'show', ENTRY.name)
+    assert 'here        no' in run_process(*show, **places).out
+    fill_cache(cache)
+    done = run_process(*show, **places, HF_HUB_CACHE=str(cache))
+    assert 'here        yes' in done.out

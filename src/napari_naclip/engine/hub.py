@@ -91,7 +91,12 @@ def weights_path(entry: RegistryEntry) -> Path:
 
 
 def _path_in(folder: Path, repo: str, file: str) -> Path:
-    return folder / repo.replace('/', '--') / file
+    return folder / folder_name(repo) / file
+
+
+def folder_name(repo: str) -> str:
+    """Return what a repository's folder is called."""
+    return repo.replace('/', '--')
 
 
 def find_cached(entry: RegistryEntry) -> Path | None:
@@ -129,6 +134,26 @@ def _find_in(folder: Path) -> Path | None:
         if len(found) == 1:
             return found[0]
     return None
+
+
+def repositories_here() -> frozenset[str]:
+    """Return the repositories of which anything is on this machine.
+
+    With "--" for the slash. Much quicker than asking for each model.
+    """
+    from huggingface_hub import constants
+
+    found: set[str] = set()
+    for folder in (
+        weights_folder(),
+        _assets_folder(),
+        Path(constants.HF_HUB_CACHE),
+    ):
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            found.update(
+                each.name.removeprefix('models--') for each in entries
+            )
+    return frozenset(found)
 
 
 def find_started(entry: RegistryEntry) -> StartedDownload | None:

@@ -85,12 +85,15 @@ def _add_what_is_known(entry: RegistryEntry) -> RegistryEntry:
     """Return a typed model with what the table says of the same weights."""
     family = entry.tag.split('_')[0]
     for known in REGISTRY.values():
-        if known.repo == entry.repo and not known.arch and entry.repo:
+        is_repo = entry.repo != '' and known.repo == entry.repo
+        is_tag = entry.tag != '' and known.tag == entry.tag
+        if (is_repo and not known.arch) or (
+            is_tag and known.arch == entry.arch
+        ):
             return dataclasses.replace(known, name=entry.name)
-        if entry.tag and (known.arch, known.tag) == (entry.arch, entry.tag):
-            return dataclasses.replace(known, name=entry.name)
-        if family and known.tag.split('_')[0] == family and not entry.license:
-            # Other sizes of a model have the license of their family.
+        # Other forms and sizes of a model have the license of their family.
+        is_kin = family != '' and known.tag.split('_')[0] == family
+        if (is_repo or is_kin) and not entry.license:
             entry = dataclasses.replace(
                 entry,
                 license=known.license,

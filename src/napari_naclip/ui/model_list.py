@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtGui import QStandardItemModel
@@ -19,6 +19,9 @@ from napari_naclip.ui.model_messages import (
     OTHER,
     describe_presence,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 #: What the list adds to a name.
 PRESENCE_ROLE: Final = Qt.ItemDataRole.UserRole + 1
@@ -73,26 +76,37 @@ class ModelList(QComboBox):
 
     def refresh(self) -> None:
         """Look again which weights are on this machine; at files only."""
+        here = hub.repositories_here()
         for index in range(self.count()):
             name = self.itemData(index)
             if not name:
                 continue
-            presence = find_presence(name)
+            presence = find_presence(name, here)
             self.setItemData(index, presence, PRESENCE_ROLE)
             self.setItemData(
                 index,
                 f'{name}, {presence}',
                 Qt.ItemDataRole.AccessibleTextRole,
             )
+
+    def showPopup(self) -> None:
+        """Open the list as wide as its entries."""
         view = self.view()
         if view is not None:
             view.setMinimumWidth(view.sizeHintForColumn(0))
+        super().showPopup()
 
 
-def find_presence(name: str) -> str:
+def find_presence(name: str, here: Collection[str] | None = None) -> str:
     """Return whether a model's weights are on this machine, in words.
 
     Empty where only open_clip could tell.
+
+    Parameters
+    ----------
+    name : str
+    here : collection of str, optional
+        What ``repositories_here`` found, if it was asked already.
 
     Raises
     ------
@@ -104,6 +118,8 @@ def find_presence(name: str) -> str:
     entry = registry.find_model(name)
     if not entry.repo and entry.folder is None:
         return ''
+    if here is not None and hub.folder_name(entry.repo) not in here:
+        return describe_presence(entry.download_size, is_here=False)
     started = hub.find_started(entry)
     return describe_presence(
         started.size if started else entry.download_size,

@@ -62,6 +62,16 @@ def test_the_folder_is_the_one_the_hub_gives_to_libraries() -> None:
     assert target() == folder / ENTRY.file
 
 
+def test_the_repositories_that_are_here(cache: Path) -> None:
+    assert hub.repositories_here() == frozenset()
+    fill_cache(cache)
+    name = hub.folder_name(ENTRY.repo)
+    assert hub.repositories_here() == {name}
+    fill_cache(cache, repo='a/b')
+    leave_part(CONTENT[:5])
+    assert hub.repositories_here() == {name, 'a--b'}
+
+
 def test_nothing_is_downloaded_unasked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

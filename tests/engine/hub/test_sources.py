@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,35 @@ def test_a_repository_in_the_table_keeps_what_is_known_of_it() -> None:
     entry = find_model(f'hf-hub:{known.repo}')
     assert entry.license == known.license
     assert entry.name == f'hf-hub:{known.repo}'
+    # Of one with an architecture, the repository's configuration counts.
+    known = REGISTRY['MobileCLIP2-B']
+    entry = find_model(f'hf-hub:{known.repo}')
+    assert (entry.arch, entry.forbids_commercial) == ('', True)
+
+
+def test_a_repository_s_pickle_with_code_does_not_run(
+    server: Hub, tmp_path: Path
+) -> None:
+    trace = tmp_path / 'it ran'
+    path = tmp_path / 'w.bin'
+    torch.save({'a': torch.ones(2), 'b': Payload(trace)}, path)
+    server.others = {
+        (REPO, CONFIG_FILE): json.dumps(CONFIG).encode(),
+        (REPO, 'open_clip_pytorch_model.bin'): path.read_bytes(),
+    }
+    with pytest.raises(WeightsError, match='could run code'):
+        load_here(NAME, download=True)
+    assert not trace.exists()
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.path),)
 
 
 # Files
