@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 
 from napari_naclip.engine import outputs
+from napari_naclip.engine.errors import StorageError
 
 
 @pytest.fixture
@@ -65,3 +67,31 @@ def test_run_paint_undo_run_again_revert(
     plain = viewer.layers[-1].data
     assert isinstance(plain, np.ndarray)
     np.testing.assert_array_equal(plain[before != 9], after[before != 9])
+
+
+def test_a_full_disk_is_told_and_nothing_painted_is_lost(
+    small, monkeypatch
+) -> None:
+    import zarr
+
+    viewer = ViewerModel()
+    labels = viewer.add_labels(outputs.zeros((60, 50), np.uint8))
+    labels.brush_size = 5
+    labels.paint((10, 10), 3)
+    before = labels.data[:]
+    assert (before == 3).any()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr.Array, '__setitem__', fail)
+        # What napari shows of it is its text.
+        with pytest.raises(StorageError, match=r'No space left.*Make room'):
+            labels.paint((30, 30), 4)
+    np.testing.assert_array_equal(labels.data[:], before)
+    # With room again all goes on.
+    labels.paint((30, 30), 4)
+    assert labels.data[30, 30] == 4
+    labels.undo()
+    np.testing.assert_array_equal(labels.data[:], before)

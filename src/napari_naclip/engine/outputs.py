@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -151,13 +152,12 @@ def stored(labels: npt.NDArray[Any], like: object) -> npt.NDArray[Any]:
     result = zeros(labels.shape, labels.dtype)
     if not is_on_disk(result):
         return labels
-    with disk_errors_told():
-        result[...] = labels
+    result[...] = labels
     return result
 
 
 @contextlib.contextmanager
-def disk_errors_told() -> Iterator[None]:
+def _disk_errors_told() -> Iterator[None]:
     """Turn what a disk raises into ``StorageError``."""
     try:
         yield
@@ -168,6 +168,25 @@ def disk_errors_told() -> Iterator[None]:
             'another folder with NAPARI_NACLIP_CACHE, or allow them more '
             'memory ("Kept features", napari-naclip cache --outputs).'
         ) from error
+
+
+@functools.cache
+def _array_class() -> type:
+    """Return zarr's class, whose arrays say in words what a disk raises.
+
+    napari and other plugins write to them, too.
+    """
+    # Here and not above: most processes never need it.
+    import zarr
+
+    class DiskArray(zarr.Array):  # type: ignore[type-arg]
+        """An array of this process on the disk."""
+
+        def __setitem__(self, at: Any, values: Any) -> None:
+            with _disk_errors_told():
+                super().__setitem__(at, values)
+
+    return DiskArray
 
 
 class BandBuffer:
@@ -230,8 +249,7 @@ class BandBuffer:
         """Write the row of chunks that was used the longest time ago."""
         index = next(iter(self._held))
         top = index * CHUNK[0]
-        with disk_errors_told():
-            self._array[top : top + CHUNK[0]] = self._held[index]
+        self._array[top : top + CHUNK[0]] = self._held[index]
         del self._held[index]
 
 
@@ -282,10 +300,9 @@ class _Disk:
     def make(
         self, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> npt.NDArray[Any]:
-        # Here and not above: most processes never need it.
         import zarr
 
-        with disk_errors_told():
+        with _disk_errors_told():
             path = self._find() / secrets.token_hex(8)
             tail = [
                 min(most, length)
@@ -298,6 +315,8 @@ class _Disk:
                 chunks=(*[1] * (len(shape) - 2), *[max(1, n) for n in tail]),
                 fill_value=0,
             )
+        # Not made by a constructor, which differs from release to release.
+        object.__setattr__(array, '__class__', _array_class())
         weakref.finalize(array, shutil.rmtree, path, ignore_errors=True)
         return cast('npt.NDArray[Any]', array)
 

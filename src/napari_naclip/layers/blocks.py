@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_naclip.engine.outputs import disk_errors_told
-
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -33,8 +31,7 @@ def put(
     if isinstance(array, np.ndarray):
         np.copyto(block, values, where=where)
     else:
-        with disk_errors_told():
-            array[at] = np.where(where, values, np.asarray(block))
+        array[at] = np.where(where, values, np.asarray(block))
 
 
 def find_locked(
