@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
 
     Index = tuple[int | slice, ...]
 
+#: Tiles that come along, at most: what is copied of them takes some turns.
+_SOME: Final = 64
+
 
 class TileMarks:
     """Marks tiles of a result's layer as its events tell of changes.
 
     What is undone comes without a place: then all planes count that the
-    person ever painted on, and the displayed one.
+    person ever painted on, and the displayed one. Other plugins may write
+    anywhere and tell of nothing but a refresh: after one some other tiles
+    come along each time, all of them in turn.
 
     Parameters
     ----------
@@ -48,6 +54,9 @@ class TileMarks:
         self.changed_at = time.monotonic()
         self._marked: dict[str, None] = {}
         self._painted: dict[tuple[tuple[int, int], ...], Index] = {}
+        self._was_refreshed = False
+        #: The tile whose turn it is.
+        self._next = 0
         events = result.labels.events
         events.paint.connect(self._on_painted)
         events.set_data.connect(self._on_refreshed)
@@ -69,6 +78,9 @@ class TileMarks:
 
     def take(self) -> tuple[str, ...]:
         """Return the marked tiles, and mark none any more."""
+        if self._was_refreshed:
+            self._was_refreshed = False
+            self._mark_some()
         keys = tuple(self._marked)
         self._marked = {}
         return keys
@@ -98,6 +110,20 @@ class TileMarks:
         for place in itertools.product(*ranges):
             self._marked[','.join(map(str, place))] = None
 
+    def _mark_some(self) -> None:
+        """Mark the tiles whose turn it is."""
+        counts = [
+            -(-length // (self._side if axis >= len(self._shape) - 2 else 1))
+            for axis, length in enumerate(self._shape)
+        ]
+        total = math.prod(counts)
+        if not total:
+            return
+        for n in range(self._next, self._next + min(_SOME, total)):
+            place = np.unravel_index(n % total, counts)
+            self._marked[','.join(map(str, place))] = None
+        self._next = (self._next + _SOME) % total
+
     @property
     def _shape(self) -> tuple[int, ...]:
         return tuple(self._result.labels.data.shape)
@@ -121,6 +147,7 @@ class TileMarks:
         shown = self._find_plane()
         if shown is not None:
             self.mark(shown)
+        self._was_refreshed = True
         self.changed_at = time.monotonic()
 
     def _on_written(self, at: Index) -> None:

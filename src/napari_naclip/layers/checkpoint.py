@@ -53,6 +53,9 @@ class Checkpoint:
     is_new : bool array or None
         Where it was written since the checkpoint was resumed. None: it was
         not, ``is_touched`` tells.
+    accepted : bool array or None
+        Pixels that the person had accepted, and that were overwritten or
+        given back since. None: none.
     """
 
     values: tuple[int, ...]
@@ -64,6 +67,7 @@ class Checkpoint:
     )
     model: npt.NDArray[Any] | None = field(default=None, repr=False)
     is_new: Mask | None = field(default=None, repr=False)
+    accepted: Mask | None = field(default=None, repr=False)
 
 
 def remember(
@@ -106,6 +110,39 @@ def remember(
     journal.is_touched[at] |= changes
     if journal.is_new is not None:
         journal.is_new[at] |= changes
+    _note_plane(journal, at)
+
+
+def forget_accepted(result: Result, at: Index, where: Mask | None) -> None:
+    """Let pixels of a block count as accepted no more.
+
+    A checkpoint that is open remembers which.
+
+    Parameters
+    ----------
+    result : Result
+    at : tuple of int or slice
+    where : bool array, optional
+        Which of them; all by default.
+    """
+    if result.accepted is None:
+        return
+    gone = np.array(result.accepted[at])
+    if where is not None:
+        gone &= where
+    if not gone.any():
+        return
+    result.accepted[at] &= ~gone
+    result.tell_accepted(at)
+    journal = result.checkpoint
+    if journal is not None:
+        if journal.accepted is None:
+            journal.accepted = zeros(result.accepted.shape, np.dtype(bool))
+        journal.accepted[at] |= gone
+        _note_plane(journal, at)
+
+
+def _note_plane(journal: Checkpoint, at: Index) -> None:
     plane = tuple(slice(None) if isinstance(i, slice) else i for i in at)
     journal.planes.setdefault(_key(plane), plane)
 
@@ -154,7 +191,7 @@ def checkpoint(result: Result) -> Checkpoint:
 
 
 def resume_edits(result: Result) -> Checkpoint | None:
-    """Go on with what ``revert`` would bring back, if that holds edits.
+    """Go on with what ``revert`` would bring back, if a person made that.
 
     They would be lost if another checkpoint took its place.
 
@@ -166,7 +203,7 @@ def resume_edits(result: Result) -> Checkpoint | None:
     previous = result.previous
     if (
         previous is None
-        or previous.model is None
+        or (previous.model is None and previous.accepted is None)
         or previous.before.shape != result.written.shape
     ):
         return None
@@ -243,7 +280,8 @@ def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
     is_edit_lost = later.model is not None
     for key, plane in later.planes.items():
         for at in block_bands(plane, later.before):
-            first = later.is_touched[at] & ~earlier.is_touched[at]
+            was_touched = np.array(earlier.is_touched[at])
+            first = later.is_touched[at] & ~was_touched
             before = later.before[at]
             if is_edit_lost or earlier.model is not None:
                 later_model = (
@@ -254,6 +292,13 @@ def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
                 edits = later.is_touched[at] & (before != later_model)
                 put(earlier.before, at, before, edits)
             put(earlier.before, at, before, first)
+            if later.accepted is not None:
+                # Not what was accepted of the labels in between.
+                if earlier.accepted is None:
+                    earlier.accepted = zeros(
+                        later.accepted.shape, np.dtype(bool)
+                    )
+                earlier.accepted[at] |= later.accepted[at] & ~was_touched
             earlier.is_touched[at] |= first
         earlier.planes.setdefault(key, plane)
 
@@ -273,6 +318,7 @@ def _put_back(
             target, written = np.asarray(layer.data[at]), result.written[at]
             touched, before = checkpoint.is_touched[at], checkpoint.before[at]
             back = touched & (target == written)
+            was_touched = touched
             if fixed:
                 held = back & find_locked(fixed, target, before)
                 back &= ~held
@@ -282,6 +328,13 @@ def _put_back(
             )
             put(layer.data, at, before, back)
             put(result.written, at, model, touched)
+            if checkpoint.accepted is not None and (
+                result.accepted is not None
+            ):
+                # Only with the labels that were accepted.
+                result.accepted[at] |= checkpoint.accepted[at] & ~(
+                    was_touched & ~back
+                )
         result.tell_written(plane)
 
 

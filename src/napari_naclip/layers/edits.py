@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_naclip.engine.types import Region
 from napari_naclip.layers.blocks import reduce_mask
+from napari_naclip.layers.checkpoint import forget_accepted
 from napari_naclip.layers.placing import block_bands, layer_bands
 from napari_naclip.layers.write import give_back
 
@@ -128,13 +129,8 @@ def forget_edits(
     """
     region = plane_size(result, plane) if region is None else region
     at = block_of(plane, region)
-    if result.accepted is not None:
-        for band, part in layer_bands(at, region.size, 1):
-            block = result.accepted[part]
-            result.accepted[part] = (
-                False if mask is None else block & ~mask[band]
-            )
-        result.tell_accepted(at)
+    for band, part in layer_bands(at, region.size, 1):
+        forget_accepted(result, part, None if mask is None else mask[band])
     before = _count(result, at)
     if not before:
         return 0

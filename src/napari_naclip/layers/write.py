@@ -17,7 +17,7 @@ import numpy as np
 from napari_naclip.engine.outputs import least_rows, row_bands, widened
 from napari_naclip.engine.types import Region
 from napari_naclip.layers.blocks import find_locked, put
-from napari_naclip.layers.checkpoint import remember
+from napari_naclip.layers.checkpoint import forget_accepted, remember
 from napari_naclip.layers.placing import (
     block_bands,
     intersect,
@@ -269,6 +269,8 @@ def _write_bands(
         kept += more
         if changes is not None:
             remember(result, part, target, changes)
+            if mode == 'everywhere':
+                forget_accepted(result, part, changes)
             put(result.labels.data, part, new[band], changes)
             put(result.written, part, new[band], changes)
             changed.append(part)

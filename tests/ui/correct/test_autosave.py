@@ -16,6 +16,7 @@ from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.io.edit_store import EditWriter
 from napari_naclip.io.folders import edits_folder
 from napari_naclip.io.saved_edits import find_saved
+from napari_naclip.layers import changes
 from napari_naclip.layers.assign import accept
 from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
@@ -321,6 +322,36 @@ def test_one_message_where_nothing_can_be_saved(
         lambda: bool(list(edits_folder().glob('*/edits.json'))),
         timeout=TIMEOUT,
     )
+
+
+def test_what_other_plugins_write_elsewhere_is_saved_in_turn(
+    qtbot, monkeypatch
+) -> None:
+    monkeypatch.setattr(changes, '_SOME', 3)
+    viewer, result = make(np.zeros((8, 30, 40)))
+    saver = AutoSaver(viewer, interval=0.02)
+    saver.follow(result)
+    viewer.dims.set_point(0, 0)
+    result.labels.paint((0, 5, 6), 2)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        pass
+    (job,) = saver._jobs
+    qtbot.waitUntil(lambda: not job.is_busy and job.marks.is_empty)
+    # Where nobody looks, and nothing tells where.
+    result.labels.data[6, 7, 8] = 3
+
+    def is_saved() -> bool:
+        result.labels.refresh()
+        return '6,0,0' in job._writer._places
+
+    assert not is_saved()
+    qtbot.waitUntil(is_saved, timeout=TIMEOUT)
+    saver._timer.stop()
+    qtbot.waitUntil(lambda: not job.is_busy)
+    job._writer._held.release()
+    (saved,) = find_saved(edits_folder())
+    np.testing.assert_array_equal(saved.load()[0], result.labels.data)
+    saved.close()
 
 
 def test_undo_on_another_plane_is_saved(qtbot) -> None:
