@@ -119,9 +119,10 @@ def main(side: int) -> None:
         strips = [
             mask for _, mask in edits.iter_edits(result, PLANE, whole, step)
         ]
-        outline.show(
+        for _ in outline.show(
             viewer, layer, PLANE, (0, 0), np.concatenate(strips), step
-        )
+        ):
+            pass
 
     draw()
     print(f'outline of the plane: {once(draw):.1f} ms')

@@ -29,14 +29,15 @@ def viewer() -> ViewerModel:
 def show(outline, viewer, labels, plane, region, mask) -> None:
     """Outline a mask, reduced as it has to be."""
     step = reduction_of(mask.shape)
-    outline.show(
+    for _ in outline.show(
         viewer,
         labels,
         plane,
         (region.top, region.left),
         reduce_mask(mask, step),
         step,
-    )
+    ):
+        pass
 
 
 def corner(mask: np.ndarray) -> np.ndarray:

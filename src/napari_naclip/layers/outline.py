@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_naclip.layers.adding import add_in_steps
 from napari_naclip.layers.geometry import match_axes, matching_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
     from napari.components import ViewerModel
-    from napari.layers import Labels
 
 #: Of the outline and of what is around it: seen on every picture and mask.
 _COLORS: Final = {1: '#ffffff', 2: '#000000', None: 'transparent'}
@@ -50,8 +51,8 @@ class Outline:
         corner: tuple[int, ...],
         small: npt.NDArray[np.bool_],
         step: int,
-    ) -> None:
-        """Outline the pixels of a mask.
+    ) -> Iterator[None]:
+        """Outline the pixels of a mask; return the steps that are left.
 
         Parameters
         ----------
@@ -108,16 +109,17 @@ class Outline:
         transform = matching_transform(labels, factors, offset)
         layer = self._find(viewer, labels.ndim)
         if layer is None:
-            active = viewer.layers.selection.active
-            layer = self._layer = viewer.add_labels(
+            layer = self._layer = Labels(
                 data,
                 name=self._name,
                 opacity=1.0,
                 colormap=DirectLabelColormap(color_dict=_COLORS),
+                visible=False,
                 **transform,
             )
-            viewer.layers.selection.active = active
+            steps = add_in_steps(viewer, layer)
         else:
+            steps = iter(())
             start = [0.0 if isinstance(i, slice) else float(i) for i in plane]
             self._place(
                 layer,
@@ -130,6 +132,7 @@ class Outline:
         self._placed = transform
         if layer.contour != width:
             layer.contour = width
+        return steps
 
     def _place(
         self,

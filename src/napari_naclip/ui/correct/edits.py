@@ -244,7 +244,7 @@ class EditsFollower(QObject):
         if self._outline.was_removed(self._viewer):
             self._panel.outline.setChecked(False)
             return
-        self._outline.show(
+        yield from self._outline.show(
             self._viewer,
             result.labels,
             plane,

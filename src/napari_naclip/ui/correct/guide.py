@@ -7,6 +7,7 @@ until it is answered.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
@@ -273,7 +274,12 @@ class Guide(QObject):
 
     def _show(self, place: Guided, index: int) -> None:
         self._current = place, index
-        self._writing.draw(self._draw(place, index))
+        self._writing.draw(
+            itertools.takewhile(
+                lambda _: self._current == (place, index),
+                self._draw(place, index),
+            )
+        )
         regions = place.guidance.regions
         choices, everything = find_choices(place, index)
         own = int(regions.labels[index])
@@ -290,28 +296,21 @@ class Guide(QObject):
         self._show_progress()
 
     def _draw(self, place: Guided, index: int) -> Iterator[None]:
-        """Bring a region onto the canvas, in steps that hold up no window."""
+        """Bring a region onto the canvas, in steps that hold up no window.
+
+        They are left once another region is shown.
+        """
         yield
-        if self._current != (place, index):
-            return
-        labels = place.result.labels
-        for _ in place.find_place(index):
-            yield
-            if self._current != (place, index):
-                return
-        found = place.place(index)
-        look_at(self._viewer, labels, place.plane, found.region)
+        yield from place.find_place(index)
+        found, where = place.place(index), (place.result.labels, place.plane)
+        region = found.region
+        look_at(self._viewer, *where, region)
         yield
-        if self._current == (place, index):
-            with painted_later(self._panel):
-                self._outline.show(
-                    self._viewer,
-                    labels,
-                    place.plane,
-                    (found.region.top, found.region.left),
-                    found.small,
-                    found.step,
-                )
+        corner = region.top, region.left
+        shown = self._viewer, *where, corner, found.small, found.step
+        with painted_later(self._panel):
+            steps = self._outline.show(*shown)
+        yield from steps
 
     def _let_go(self) -> None:
         self._current = None
