@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from napari_naclip.engine.errors import InputError, OutOfMemoryError
-from napari_naclip.engine.outputs import disk_errors_told, zeros
+from napari_naclip.engine.outputs import zeros
 from napari_naclip.io.edit_store import (
     FORMAT,
     HEAD_NAME,
@@ -143,12 +143,11 @@ class SavedEdits:
             content = read_part(path, int(place[1]), int(place[2]))
             size = tuple(each.stop - each.start for each in index)
             own, model, is_accepted = unpack_tile(content, place, size)
-            with disk_errors_told():
-                labels[index], written[index] = own, model
-                if is_accepted is not None:
-                    if accepted is None:
-                        accepted = zeros(self.shape, np.dtype(bool))
-                    accepted[index] = is_accepted
+            labels[index], written[index] = own, model
+            if is_accepted is not None:
+                if accepted is None:
+                    accepted = zeros(self.shape, np.dtype(bool))
+                accepted[index] = is_accepted
         return labels, written, accepted
 
     def close(self) -> None:
