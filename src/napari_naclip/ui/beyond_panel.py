@@ -81,8 +81,8 @@ class BeyondPanel(QWidget):
             'Second size',
             _SIZES,
             'Each window is seen at this size too, and both are averaged. Off '
-            'in the paper. Half takes a quarter more time, double five times '
-            'as much or more.',
+            'in the paper. Half takes about 1.4 times as long, double six '
+            'times.',
         )
         self.mirror = QCheckBox('Mirrored too')
         self.mirror.setAccessibleName('Mirrored too')
