@@ -223,6 +223,27 @@ def test_maps_of_strips_are_those_of_the_whole(
     assert torch.equal(maps(), expected)
 
 
+def test_maps_come_in_strips_that_fit(
+    demo: Model, store: DictStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = Segmenter(demo, SETTINGS, store).open(IMAGE)
+    features = live.features
+    monkeypatch.setattr(refined, '_LEAST_COLUMNS', 16)
+    monkeypatch.setitem(refined.COLUMNS, 'fast', 128)
+    whole = refined.Strip(features, 'fast', features.region).plan(9)
+    for free, expected in (
+        (whole.bytes, 1),
+        (whole.bytes - 1, 4),
+        (whole.bytes // 4, 8),
+        # Nothing fits: that is told when it is begun.
+        (0, 16),
+    ):
+        monkeypatch.setattr(refine_plan, 'free_memory', lambda: free)  # noqa: B023
+        strips = refined.cut_to_fit(features, 'fast', features.region, 9)
+        assert len(strips) == expected
+    assert len(refined.cut_to_fit(features, 'fine', features.region, 9)) == 1
+
+
 def test_a_strip_looks_at_its_own_windows(
     demo: Model, store: DictStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

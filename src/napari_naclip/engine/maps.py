@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_naclip.engine.fetch import WindowRows
-from napari_naclip.engine.refined import Given, Strip, cut
+from napari_naclip.engine.refined import Given, Strip, cut_to_fit
 from napari_naclip.engine.tiles import TILE, Projection, TokenScores
 from napari_naclip.engine.types import Progress, Region
 
@@ -77,7 +77,7 @@ def iter_maps(
                 place = Region(row.start, column.start, row.stop, column.stop)
                 yield _cut(projection.tile(scores, row, column), place, region)
         return
-    strips = cut(region, refinement)
+    strips = cut_to_fit(features, refinement, region, len(queries))
     for index, part in enumerate(strips):
         for step in Strip(features, refinement, part).refine(queries, fill):
             if isinstance(step, Progress):

@@ -99,6 +99,11 @@ class Plan:
         height, width = self.size
         return self.whole_bytes + 4 * self.maps * height * width
 
+    @property
+    def fits(self) -> bool:
+        """Whether so much memory is free."""
+        return self.bytes <= free_memory()
+
     def most_maps(self) -> int:
         """Return how many of the maps the free memory can refine at once.
 

@@ -37,11 +37,24 @@ if TYPE_CHECKING:
 #: Columns of a strip; what has no more than twice as many is not cut. A
 #: strip of 'fine' with 20 words takes 1.7 GB, one of 'fast' 0.3 GB.
 COLUMNS: Final[dict[str, int]] = {'fast': 4096, 'fine': 2048}
+#: With fewer nearly all of the work would be around the strips.
+_LEAST_COLUMNS: Final = 256
 
 
-def cut(region: Region, refinement: Refinement) -> list[Region]:
-    """Return the strips in which a region is refined, from the left."""
-    width = COLUMNS[refinement]
+def cut(
+    region: Region, refinement: Refinement, width: int | None = None
+) -> list[Region]:
+    """Return the strips in which a region is refined, from the left.
+
+    Parameters
+    ----------
+    region : Region
+    refinement : {'fast', 'fine'}
+    width : int, optional
+        Columns of a strip; only for 'fast' may they differ from ``COLUMNS``,
+        the default.
+    """
+    width = COLUMNS[refinement] if width is None else width
     if region.right - region.left <= 2 * width:
         return [region]
     edges = [
@@ -53,6 +66,25 @@ def cut(region: Region, refinement: Refinement) -> list[Region]:
         Region(region.top, left, region.bottom, right)
         for left, right in itertools.pairwise(edges)
     ]
+
+
+def cut_to_fit(
+    features: Features, refinement: Refinement, region: Region, maps: int
+) -> list[Region]:
+    """Return strips that can be refined with so many maps at once.
+
+    What 'fast' gives does not depend on them, so that they may be narrower
+    than those of ``cut``. Too large ones are left for the refinement to tell.
+    """
+    width = COLUMNS[refinement]
+    strips = cut(region, refinement)
+    while refinement == 'fast' and width > _LEAST_COLUMNS:
+        widest = max(strips, key=lambda strip: strip.size[1])
+        if Strip(features, refinement, widest).plan(maps).fits:
+            break
+        width //= 2
+        strips = cut(region, refinement, width)
+    return strips
 
 
 @dataclass(frozen=True, slots=True)
