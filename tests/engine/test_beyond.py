@@ -15,6 +15,7 @@ from napari_naclip.engine.beyond import Beyond, middle_blocks
 from napari_naclip.engine.clip.tower import ImageTower
 from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.types import Settings
+from timm_families import FAMILIES, small_visual
 
 CPU = torch.device('cpu')
 
@@ -141,3 +142,20 @@ def test_a_share_of_the_image_embedding_is_added(
         atol=1e-5,
         rtol=0,
     )
+
+
+@pytest.mark.parametrize('arch', FAMILIES)
+def test_towers_of_timm_give_their_attention_too(arch: str) -> None:
+    tower = make_tower(small_visual(arch))
+    height, width = tower.patch_size
+    pixels = random_pixels(1, 3, 3 * height, 4 * width)
+    plain = tower.tokens(pixels)
+    nothing, everything = (
+        tower.tokens(pixels, beyond=Beyond(cross_share=share))
+        for share in (1e-30, 1.0)
+    )
+    torch.testing.assert_close(nothing, plain)
+    assert not torch.allclose(everything, plain, atol=1e-4)
+    # Nothing is left of the last block's own attention.
+    other = tower.tokens(pixels, strategy='kk', beyond=Beyond(cross_share=1.0))
+    torch.testing.assert_close(everything, other)
