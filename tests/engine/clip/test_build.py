@@ -223,6 +223,15 @@ def test_weights_without_a_text_half_are_refused(
         load.load_config(CONFIG, tmp_path / 'w.safetensors', name='it')
 
 
+def test_what_only_looks_like_apple_s_is_refused(
+    custom: torch.nn.Module, tmp_path: Path
+) -> None:
+    name = 'image_encoder.model.patch_emb.0.block.conv.weight'
+    save_file({name: torch.zeros(2)}, tmp_path / 'w.safetensors')
+    with pytest.raises(WeightsError, match=r'are missing.*unknown'):
+        load.load_config(CONFIG, tmp_path / 'w.safetensors', name='it')
+
+
 @pytest.mark.parametrize(
     'arch', ['ViT-B-16-SigLIP', 'roberta-ViT-B-32', 'ViT-L-14-CLIPA']
 )

@@ -96,7 +96,9 @@ def test_other_sizes_are_as_timm_runs_them(arch: str) -> None:
         rtol=0,
     )
     before = tower.tokens(pixels)
-    tower.tokens(random_pixels(1, 3, height, width))
+    # More sizes than are kept.
+    for count in range(1, 7):
+        tower.tokens(random_pixels(1, 3, count * height, width))
     assert torch.equal(tower.tokens(pixels), before)
 
 

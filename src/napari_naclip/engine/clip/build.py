@@ -6,6 +6,7 @@ repository is run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -169,7 +170,10 @@ def adapt_state(
     """
     adapted = dict(state)
     if isinstance(model, open_clip.model.CustomTextCLIP):
-        adapted = open_clip.convert.convert_state_dict(model, adapted)
+        # A file that only looks like Apple's cannot be converted: what it
+        # lacks is said when it is put into the model.
+        with contextlib.suppress(AttributeError, LookupError, ValueError):
+            adapted = open_clip.convert.convert_state_dict(model, adapted)
         adapted = open_clip.model.convert_to_custom_text_state_dict(adapted)
     expected = model.state_dict()
     for name in ('logit_scale', 'logit_bias'):

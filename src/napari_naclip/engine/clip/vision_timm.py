@@ -71,6 +71,8 @@ _POOL_PARTS: Final = frozenset(
     ]
 )
 _HEAD_PARTS: Final = frozenset({'drop', 'proj', 'mlp'})
+#: Of how many grids of patches the places are kept.
+_MOST_GRIDS: Final = 4
 
 
 class TimmVision:
@@ -148,19 +150,22 @@ class TimmVision:
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Return the table of positions and the rotations of a grid."""
         if grid not in self._places:
+            if len(self._places) == _MOST_GRIDS:
+                self._places.clear()
             trunk = self._trunk
             native = tuple(trunk.patch_embed.grid_size)
             table = trunk.pos_embed
             if table is not None and grid != native:
-                # As timm itself does for a size that is not the native one.
+                # As timm itself does for a size that is not the native one;
+                # on the CPU, for not every device can.
                 table = resample_abs_pos_embed(
-                    table,
+                    table.cpu(),
                     new_size=list(grid),
                     old_size=list(native),
                     num_prefix_tokens=0
                     if trunk.no_embed_class
                     else self.prefix_count,
-                )
+                ).to(table.device)
             rope = getattr(trunk, 'rope', None)
             if rope is not None and rope.feat_shape is None:
                 rotation = rope.get_embed(shape=list(grid))
