@@ -38,7 +38,7 @@ def describe_edits(pixels: int | None, *, is_done: bool = True) -> str:
         return NO_RESULT
     if not pixels:
         return 'No pixel edited.' if is_done else 'Counting edited pixels…'
-    return f'{pixels:,} px edited{"" if is_done else "…"}'.replace(',', ' ')
+    return f'{pixels:,} px edited{"" if is_done else "…"}'
 
 
 def describe_forgotten(pixels: int) -> str:

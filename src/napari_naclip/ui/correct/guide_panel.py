@@ -22,6 +22,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_naclip.ui.correct.messages import describe_share
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -216,7 +218,9 @@ class GuidePanel(QWidget):
                 continue
             choice = choices[number - 1]
             share = (
-                '' if choice.share is None else f'  {100 * choice.share:.0f} %'
+                ''
+                if choice.share is None
+                else f'  {describe_share(choice.share)}'
             )
             # An ampersand in a name is no mark of a key.
             name = choice.name.replace('&', '&&')

@@ -39,9 +39,14 @@ def describe_failed(error: Exception) -> str:
     return describe_failure(error, no_memory=NO_MEMORY, unexpected=FAILED)
 
 
+def describe_share(share: float) -> str:
+    """Return a share in percent, and what little there is as such."""
+    return '< 1 %' if 0 < share < 0.01 else f'{100 * share:.0f} %'
+
+
 def describe_region(name: str, share: float, pixels: int) -> str:
     """Return what a region is said to be, and how surely."""
-    return f'{name}? {100 * share:.0f} % sure, {pixels:,} px.'
+    return f'{name}? {describe_share(share)} sure, {pixels:,} px.'
 
 
 def describe_progress(guidances: list[Guidance]) -> str:
@@ -61,7 +66,7 @@ def describe_progress(guidances: list[Guidance]) -> str:
     )
     noun = 'region' if steps == 1 else 'regions'
     return (
-        f'{steps} {noun} answered, {100 * done / total:.0f} % of the pixels '
-        f'looked at or edited; perhaps {100 * wrong / total:.1f} % are still '
+        f'{steps} {noun} answered, {describe_share(done / total)} of the '
+        f'pixels looked at or edited; perhaps {100 * wrong / total:.1f} % are still '
         'wrong.'
     )

@@ -100,7 +100,10 @@ def format_cell(value: Any) -> str:
         return ''
     if not isinstance(value, float):
         return f'{value:,}' if isinstance(value, int) else str(value)
-    return f'{value:,.0f}' if abs(value) >= _MANY else f'{value:.3g}'
+    if abs(value) >= _MANY:
+        return f'{value:,.0f}'
+    # As many digits of 1 as of 0.985.
+    return f'{value:#.3g}'.removesuffix('.')
 
 
 class RowsView(QTableView):

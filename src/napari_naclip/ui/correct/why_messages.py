@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from napari_naclip.ui.correct.messages import describe_share
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -29,7 +31,7 @@ def describe_pixel(found: Explanation, names: Mapping[int, str]) -> str:
     parts = []
     for share in found.shares:
         name = names.get(share.value, str(share.value))
-        part = f'{name} {_percent(share.probability)}'
+        part = f'{name} {describe_share(share.probability)}'
         if not share.prompt:
             part += ' (by its examples)'
         elif share.prompt != name:
@@ -56,7 +58,7 @@ def _describe_one(empty: EmptyClass, names: Mapping[int, str]) -> str:
     reach = empty.reach
     name = names.get(reach.value, str(reach.value))
     rival = names.get(reach.rival, str(reach.rival))
-    peak = _percent(reach.peak)
+    peak = describe_share(reach.peak)
     match empty.help:
         case 'threshold':
             return (
@@ -71,7 +73,7 @@ def _describe_one(empty: EmptyClass, names: Mapping[int, str]) -> str:
         case 'contrast':
             return (
                 f'{name}: comes nearest ({peak}) where {rival} wins '
-                f'({_percent(reach.rival_probability)}). Give one of them a '
+                f'({describe_share(reach.rival_probability)}). Give one of them a '
                 'word that tells them apart.'
             )
         case _:
@@ -79,8 +81,3 @@ def _describe_one(empty: EmptyClass, names: Mapping[int, str]) -> str:
                 f'{name}: is nowhere above {peak}. Try another word for it, '
                 'or it is not in the picture.'
             )
-
-
-def _percent(share: float) -> str:
-    percent = 100 * share
-    return '< 1 %' if percent < 1 else f'{percent:.0f} %'
