@@ -14,6 +14,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_naclip.engine import hub, registry
+from napari_naclip.engine.entry import CONFIG_FILE
+from napari_naclip.engine.errors import ModelError
+from napari_naclip.engine.typed_names import FOLDER_PREFIX
 from napari_naclip.engine.types import Progress
 from napari_naclip.io.folders import text_cache_folder
 from napari_naclip.ui.estimate import RateBook
@@ -106,7 +110,7 @@ class ComputeSlot:
         iter_load_model = _import_loader()
         key = (
             request.name,
-            _file_identity(request.weights),
+            *map(_file_identity, _changing_files(request)),
             request.device,
             request.precision,
             request.activation,
@@ -145,6 +149,18 @@ def rate_key(model: ModelRequest, settings: Settings) -> tuple[object, ...]:
         settings.refine,
         settings.beyond,
     )
+
+
+def _changing_files(request: ModelRequest) -> tuple[Path | None, ...]:
+    """Return the files of a request that the person may replace."""
+    if not request.name.startswith(FOLDER_PREFIX):
+        return (request.weights,)
+    with contextlib.suppress(ModelError):
+        entry = registry.find_model(request.name)
+        if entry.folder is not None:
+            config = entry.folder / CONFIG_FILE
+            return (request.weights or hub.find_cached(entry), config)
+    return (request.weights,)  # loading says what is wrong
 
 
 def _file_identity(path: Path | None) -> tuple[object, ...] | None:

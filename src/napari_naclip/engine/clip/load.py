@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-import open_clip
 import safetensors.torch
 import torch
 
@@ -58,30 +57,6 @@ def expand_token_embedding(
         table[rows] = values
         state['token_embedding.weight'] = table
     return state
-
-
-def load_file(arch: str, path: Path) -> tuple[torch.nn.Module, Tokenizer]:
-    """Return a model of one of open_clip's architectures and its tokenizer.
-
-    Parameters
-    ----------
-    arch : str
-        Name of the architecture. It decides the activation: OpenAI's weights
-        need a name that ends in ``-quickgelu``, or results are subtly wrong.
-    path : Path
-        The weights.
-
-    Raises
-    ------
-    ModelError
-        If open_clip does not know the architecture.
-    WeightsError
-        If the file cannot be read or belongs to another model.
-    """
-    config = open_clip.get_model_config(arch)
-    if config is None:
-        raise ModelError(f'open_clip has no architecture {arch!r}.')
-    return load_config(config, path, name=arch)
 
 
 def load_config(
