@@ -72,6 +72,7 @@ def test_the_list(run, monkeypatch, tmp_path, argv):
         assert state == ('yes' if entry.name == cached else 'no')
         for text in (entry.title, entry.domain, entry.terms, entry.note):
             assert text in line
+        assert ('Needs the package' in line) == entry.needs_transformers
         assert format_size(entry.download_size) in line
     assert 'bundled' in lines[-1]
 

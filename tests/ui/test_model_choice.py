@@ -93,6 +93,7 @@ def test_license_and_note_are_said(panel: ModelPanel) -> None:
     assert 'activation is a guess' in panel.about.text()
     panel.choose_model('SigLIP-B-16')
     assert 'Experimental' in panel.about.text()
+    assert 'Needs the package transformers' in panel.about.text()
 
 
 # Typed names

@@ -62,7 +62,7 @@ def _list() -> None:
 
 def _row(entry: RegistryEntry) -> tuple[str, ...]:
     is_default = entry.name == DEFAULT_NAME
-    text = f'{entry.title}. {entry.note}' if entry.note else entry.title
+    text = '. '.join(filter(None, (entry.title, entry.remarks)))
     return (
         entry.name + (' (default)' if is_default else ''),
         _describe_presence(entry),

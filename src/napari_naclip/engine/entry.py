@@ -100,6 +100,13 @@ class RegistryEntry:
         return self.license
 
     @property
+    def remarks(self) -> str:
+        """All that is to be known of it, in sentences; may be empty."""
+        needs = 'Needs the package transformers.'
+        found = (self.note, needs if self.needs_transformers else '')
+        return ' '.join(each for each in found if each)
+
+    @property
     def public_name(self) -> str:
         """The name without where things are on this machine."""
         if self.folder is None:

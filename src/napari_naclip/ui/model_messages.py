@@ -92,7 +92,7 @@ def describe_model(entry: RegistryEntry) -> str:
         parts.append(f'Made for {entry.domain}.')
     if entry.license:
         parts.append(f'License: {entry.terms}.')
-    parts.append(entry.note)
+    parts.append(entry.remarks)
     return ' '.join(part for part in parts if part)
 
 
