@@ -260,6 +260,43 @@ def test_a_strip_looks_at_its_own_windows(
     assert live.features.tokens.done < total / 2
 
 
+class Recorder:
+    """A picture that notes which columns of it are read."""
+
+    def __init__(self) -> None:
+        self.shape, self.dtype = IMAGE.shape, IMAGE.dtype
+        self.read: list[tuple[int, int]] = []
+
+    def __getitem__(self, at: tuple[slice, slice]) -> np.ndarray:
+        left, right, _ = at[1].indices(SIZE[1])
+        self.read.append((left, right))
+        return IMAGE[at]
+
+
+def test_a_strip_reads_its_own_columns(
+    demo: Model, store: DictStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(refined.COLUMNS, 'fast', 60)
+    settings = dataclasses.replace(SETTINGS, contrast_limits=(0, 255))
+    image = Recorder()
+    live = Segmenter(demo, settings, store).open(image)
+    # Whether there is anything was looked at.
+    image.read.clear()
+    result = run_to_end(live.answer(CLASSES, previews=False))
+    # The strip, 8 pixels and a window less 1 at each side, and the stride.
+    widest = 60 + 2 * (8 + 31) + 16
+    assert max(right - left for left, right in image.read) <= widest
+    assert min(image.read)[0] == 0
+    assert max(right for _, right in image.read) == SIZE[1]
+    # All columns again, and no other labels.
+    plain = run_to_end(
+        live.answer(CLASSES, dataclasses.replace(settings, refine='off'))
+    )
+    assert (plain.labels != result.labels).any()
+    _, expected = run(demo, store)
+    assert_same(run_to_end(live.answer(CLASSES)), expected)
+
+
 def test_as_many_maps_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = functools.partial(
         refine_plan.Plan,

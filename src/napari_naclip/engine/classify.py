@@ -172,7 +172,12 @@ class Labeler:
             first = None
         strips = cut(features.region, self._settings.refine)
         for index, area in enumerate(strips):
-            strip = Strip(features, self._settings.refine, area)
+            strip = Strip(
+                features,
+                self._settings.refine,
+                area,
+                is_cut=len(strips) > 1,
+            )
             most = strip.plan(len(self.decision.new)).most_maps()
             groups = self.decision.groups(most)
             # Before a window is looked at: there may be too little memory.

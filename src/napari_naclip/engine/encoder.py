@@ -28,7 +28,7 @@ from napari_naclip.engine.types import Progress, Region
 from napari_naclip.engine.windows import check_region, plan_image, with_halo
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -194,33 +194,43 @@ class Encoder:
         return Features(tokens, plan, seen, part, region)
 
     def fill(
-        self, features: Features, windows: range | None = None
+        self,
+        features: Features,
+        windows: Sequence[int] | None = None,
+        more: Sequence[int] | None = None,
     ) -> Iterator[Progress]:
         """Yield progress in windows until all that are wanted are there.
 
         Parameters
         ----------
-        windows : range, optional
-            Of the features; None: all of them. Others may come along, where
-            a batch has room.
+        windows : sequence of int, optional
+            Of the features; None: all of them.
+        more : sequence of int, optional
+            Those that may come along, where a batch has room; None: those
+            after the last that is wanted.
         """
         if windows is None:
             windows = range(len(features.tokens))
+        if not windows:
+            return
+        if more is None:
+            more = range(windows[-1] + 1, len(features.tokens))
         plan, tokens = features.plan, features.tokens
         wanted_size = self._batch_size(plan)
         size = self._fitting_size or wanted_size
         slots = batches.slots_of(plan, features.part, size)
         corners = plan.part_corners(features.part)
-        at = windows.start
+        order = [*windows, *more[: 2 * size]]
+        at = 0
         while True:
-            while at < windows.stop and tokens.has(at):
+            while at < len(windows) and tokens.has(order[at]):
                 at += 1
-            if at >= windows.stop:
+            if at >= len(windows):
                 return
             if not self._is_ready:
                 self._return_to_device()
                 self._is_ready = True
-            batch = _next_missing(tokens, at, size)
+            batch = _next_missing(tokens, order[at : at + 2 * size], size)
             count = batches.count_fitting([slots[i] for i in batch], 0, size)
             batch = batch[:count]
             taken = [slots[i] for i in batch]
@@ -244,7 +254,6 @@ class Encoder:
             is_as_asked = size == wanted_size and self._is_on_device
             for index, slot in zip(batch, taken, strict=True):
                 tokens.put(index, made[slot], is_shared=is_as_asked)
-            at = batch[-1] + 1
             yield Progress('windows', tokens.done, len(tokens), tokens.found)
 
     def _batch_size(self, plan: WindowPlan) -> int:
@@ -350,11 +359,13 @@ def _as_progress(
         return limits
 
 
-def _next_missing(tokens: WindowTokens, start: int, most: int) -> list[int]:
-    """Return the next windows that are not there; the first is `start`."""
-    found = [start]
+def _next_missing(
+    tokens: WindowTokens, windows: Sequence[int], most: int
+) -> list[int]:
+    """Return those of some windows that are not there, as the first is."""
+    found = [windows[0]]
     # No further than that: what is there would be fetched for nothing.
-    for index in range(start + 1, min(start + 2 * most, len(tokens))):
+    for index in windows[1:]:
         if len(found) == most:
             break
         if not tokens.has(index):

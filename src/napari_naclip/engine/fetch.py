@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.tiles import Projection, TokenScores
     from napari_naclip.engine.types import Progress
 
-    #: Makes windows be there; yields how far it is.
-    Fill = Callable[[range], Iterator[Progress]]
+    #: Makes windows be there, and of others as many as come along for
+    #: nothing; yields how far it is. See ``Encoder.fill``.
+    Fill = Callable[[Sequence[int], Sequence[int] | None], Iterator[Progress]]
 
 #: Bytes of tokens that stay from what is decided first until the rest comes
 #: there, at most: else a store that forgets would have them made twice.
@@ -55,17 +56,29 @@ class WindowRows:
         """
         features, part = self._features, self._projection.part
         windows = self._needed(index)
-        # As many at once as lie side by side: batches are then full.
-        rows = [windows]
-        if part.columns != features.part.columns:
-            rows = [range(row, row + 1) for row in windows]
-        for each in rows:
-            yield from fill(features.windows(each, part))
+        if part.columns == features.part.columns:
+            yield from fill(features.windows(windows, part), None)
+        else:
+            # What is beside the part is not even to be read.
+            below = range(windows.stop, part.rows.stop)
+            yield from fill(
+                *(self._beneath(each) for each in (windows, below))
+            )
         scores.release(windows.start)
         self._projection.rows.release(index)
         if not holds:
             above = features.windows(windows, features.part).start
             features.tokens.release(range(above))
+
+    def _beneath(self, rows: range) -> list[int]:
+        """Return the windows of the part in some rows, row by row."""
+        return [
+            window
+            for row in rows
+            for window in self._features.windows(
+                range(row, row + 1), self._projection.part
+            )
+        ]
 
     def may_hold(self, rows: range) -> bool:
         """Return whether the tokens of rows of tiles are few."""

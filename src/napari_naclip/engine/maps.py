@@ -79,7 +79,8 @@ def iter_maps(
         return
     strips = cut_to_fit(features, refinement, region, len(queries))
     for index, part in enumerate(strips):
-        for step in Strip(features, refinement, part).refine(queries, fill):
+        strip = Strip(features, refinement, part, is_cut=len(strips) > 1)
+        for step in strip.refine(queries, fill):
             if isinstance(step, Progress):
                 yield step
             elif isinstance(step, Given):

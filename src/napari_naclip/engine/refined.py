@@ -6,7 +6,8 @@ refined one after the other, each with what is around it: the halo of
 ``with_halo``. So memory depends on the words alone. With 'fast' that is exact;
 with 'fine' it is what a region is to the whole image. The cuts follow from
 the region and never from the memory that is free, so that the same picture
-gives the same labels.
+gives the same labels. A strip reads and looks at its own columns alone; what
+is around it is looked at once more where no tokens are kept.
 """
 
 from __future__ import annotations
@@ -133,6 +134,8 @@ class Strip:
     refinement : {'fast', 'fine'}
     region : Region
         One of those of ``cut``.
+    is_cut : bool
+        Whether there are others, so that only its own columns are read.
 
     Attributes
     ----------
@@ -142,8 +145,14 @@ class Strip:
     """
 
     def __init__(
-        self, features: Features, refinement: Refinement, region: Region
+        self,
+        features: Features,
+        refinement: Refinement,
+        region: Region,
+        *,
+        is_cut: bool = False,
     ) -> None:
+        self._is_cut = is_cut
         self.region = region
         self._features = features
         self._steps, self._dilations = REFINEMENTS[refinement]
@@ -202,6 +211,12 @@ class Strip:
         self, refiner: Refiner, scores: TokenScores, fill: Fill
     ) -> Iterator[Progress | Taken | Given]:
         outer, rows = self._outer, self.projection.rows
+        if self._is_cut:
+            plan, across = self._features.plan, self.projection.part.columns
+            self._features.seen.take_only(
+                plan.lefts[across.start],
+                plan.lefts[across.stop - 1] + plan.window_width,
+            )
         windows = WindowRows(self._features, self.projection)
         top = 0
         for index in rows.touching(outer.top, outer.bottom):

@@ -46,6 +46,11 @@ class SeenPicture:
         if isinstance(self._picture, ResizedImage):
             self._picture.widen(left, right)
 
+    def take_only(self, left: int, right: int) -> None:
+        """Say that no other columns will be asked for, so none is read."""
+        if isinstance(self._picture, ResizedImage):
+            self._picture.take_only(left, right)
+
     def crop(
         self, top: int, left: int, height: int, width: int
     ) -> npt.NDArray[np.uint8]:

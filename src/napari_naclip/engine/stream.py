@@ -58,6 +58,8 @@ class ResizedImage:
         #: The last one used comes last.
         self._bands: dict[int, npt.NDArray[np.uint8]] = {}
         self._digests: dict[int, bytes] = {}
+        #: Bands are others for other columns.
+        self._all_digests: dict[range, dict[int, bytes]] = {}
         #: The last source rows that were read.
         self._tail: tuple[Region, npt.NDArray[np.generic]] | None = None
 
@@ -68,11 +70,20 @@ class ResizedImage:
             if columns.start <= left and right <= columns.stop:
                 return
             left, right = min(left, columns.start), max(right, columns.stop)
+        self.take_only(left, right)
+
+    def take_only(self, left: int, right: int) -> None:
+        """Say that from now on only these columns will be asked for.
+
+        Others may be all the same; then more is read.
+        """
+        if self._columns == range(left, right):
+            return
         self._columns = range(left, right)
         self._bands.clear()
-        self._digests.clear()
         self._tail = None
         self._starts = self._divide(self._columns)
+        self._digests = self._all_digests.setdefault(self._columns, {})
 
     def __getitem__(self, part: tuple[slice, slice]) -> npt.NDArray[np.uint8]:
         """Return rows and columns, (rows, columns, 3).
