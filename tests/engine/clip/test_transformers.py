@@ -19,6 +19,7 @@ from napari_naclip.engine.clip.text import TextTower
 from napari_naclip.engine.entry import CONFIG_FILE
 from napari_naclip.engine.errors import ModelError, WeightsMissingError
 from napari_naclip.engine.models import load_model
+from napari_naclip.engine.registry import REGISTRY
 from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.engine.tokenizer_files import with_own_files
 from napari_naclip.engine.types import ClassList
@@ -204,6 +205,54 @@ def test_a_folder_is_enough_without_the_hub_s_cache(tmp_path: Path) -> None:
     names = with_own_files(CONFIG, folder)['text_cfg']
     assert names['hf_model_name'] == REPO
     assert names['hf_tokenizer_name'] == str(folder)
+
+
+def in_cache(cache: Path, repo: str) -> Path:
+    """Return the folder of a repository in the hub's cache, made."""
+    folder = cache.parents[2] / f'models--{repo.replace("/", "--")}'
+    (folder / 'refs').mkdir(parents=True, exist_ok=True)
+    (folder / 'refs' / 'main').write_text(COMMIT)
+    (folder / 'snapshots' / COMMIT).mkdir(parents=True, exist_ok=True)
+    return folder / 'snapshots' / COMMIT
+
+
+def test_biomedclip_comes_from_the_hub_s_cache(cache: Path) -> None:
+    entry = REGISTRY['BiomedCLIP']
+    words = 'microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract'
+    write_files(in_cache(cache, words))
+    # As in its repository, but for the sizes.
+    config = CONFIG | {
+        'vision_cfg': {
+            'timm_model_name': 'vit_tiny_patch16_224',
+            'timm_model_pretrained': False,
+            'timm_pool': '',
+            'timm_proj': 'linear',
+            'image_size': 224,
+        },
+        'text_cfg': CONFIG['text_cfg']
+        | {'hf_model_name': words, 'hf_tokenizer_name': words},
+    }
+    folder = in_cache(cache, entry.repo)
+    (folder / CONFIG_FILE).write_text(json.dumps({'model_cfg': config}))
+    clip = make_clip(config)
+    counted = {
+        'text.transformer.embeddings.position_ids': torch.arange(64)[None]
+    }
+    torch.save(
+        clip.state_dict() | counted, folder / 'open_clip_pytorch_model.bin'
+    )
+    model = load_model('BiomedCLIP', device='cpu', precision='float32')
+    pixels = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        expected = clip.encode_image(pixels, normalize=True)
+    torch.testing.assert_close(
+        model.tower.window_embeddings(pixels), expected, atol=1e-5, rtol=0
+    )
+    embeddings = run_to_end(model.embed(['cell', 'red tree'], ['a {}']))
+    with torch.no_grad():
+        tokens = make_tokenizer(config)(['a cell', 'a red tree'])
+        texts = normalize(clip.encode_text(tokens), dim=-1)
+    torch.testing.assert_close(embeddings, texts, atol=1e-5, rtol=0)
 
 
 def test_files_that_are_not_here_are_named(cache: Path) -> None:

@@ -20,7 +20,7 @@ from napari_naclip.engine.errors import ModelError, WeightsMissingError
 from napari_naclip.engine.tokenizer_files import check_package, find_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from napari_naclip.engine.clip.vision import Vision
@@ -31,6 +31,14 @@ _NO_TEXT: Final = {
     'vocab_size': 2,
     'width': 2,
     'heads': 1,
+    'layers': 1,
+}
+#: The smallest image tower, where only the rest is of interest.
+_NO_VISION: Final = {
+    'image_size': 2,
+    'patch_size': 2,
+    'width': 2,
+    'head_width': 2,
     'layers': 1,
 }
 #: How a configuration may change its tokenizer.
@@ -55,14 +63,28 @@ def check_config(model_cfg: Mapping[str, Any], name: str) -> Vision:
     ModelError
         If NACLIP cannot work on it, or it cannot be built.
     """
+    with _explained(f'The image tower of {name}'):
+        visual = open_clip.model.CLIP(
+            model_cfg['embed_dim'],
+            _without_pretrained(model_cfg)['vision_cfg'],
+            _NO_TEXT,
+            quick_gelu=bool(model_cfg.get('quick_gelu')),
+        ).visual
+    vision = find_vision(visual)
+    with _explained(f'The text tower of {name}'):
+        rest = {**model_cfg, 'vision_cfg': _NO_VISION}
+        if model_cfg['text_cfg'].get('hf_model_name'):
+            rest['text_cfg'] = _NO_TEXT  # its files may not be here yet
+        build_clip(rest)
+    return vision
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Build without weights; say so if it cannot be done."""
     try:
         with torch.device('meta'):
-            visual = open_clip.model.CLIP(
-                model_cfg['embed_dim'],
-                _without_pretrained(model_cfg)['vision_cfg'],
-                _NO_TEXT,
-                quick_gelu=bool(model_cfg.get('quick_gelu')),
-            ).visual
+            yield
     # A configuration of another version can fail in any of these ways.
     except (
         ArithmeticError,
@@ -74,11 +96,9 @@ def check_config(model_cfg: Mapping[str, Any], name: str) -> Vision:
         ValueError,
     ) as error:
         raise ModelError(
-            f'The image tower of {name} cannot be built '
-            f'({_first_line(error)}). Update open_clip_torch and timm, or '
-            'choose another model.'
+            f'{what} cannot be built ({_first_line(error)}). Update '
+            'open_clip_torch and timm, or choose another model.'
         ) from error
-    return find_vision(visual)
 
 
 def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:
