@@ -107,13 +107,12 @@ class Plan:
     def most_maps(self) -> int:
         """Return how many of the maps the free memory can refine at once.
 
-        All of them, or equal parts, or 1 where not even one can be.
+        All of them, or fewer, or 1 where not even one can be.
         """
         free = free_memory()
         if self.bytes <= free:
             return self.maps
-        for groups in range(2, self.maps):
-            count = -(-self.maps // groups)
+        for count in range(self.maps - 1, 0, -1):
             # Something is left to others.
             if dataclasses.replace(self, maps=count).bytes <= free * 3 // 4:
                 return count
