@@ -128,6 +128,21 @@ def test_a_name_that_cannot_be_is_told_at_once(
     assert panel.weights.browse.isEnabled()
 
 
+@pytest.mark.parametrize(
+    'name', ['hf-hub:a--b/c', 'local-dir:~nobody-of-this-name/x']
+)
+def test_a_name_that_cannot_be_leaves_the_panel_in_use(
+    qtbot, panel: ModelPanel, name: str
+) -> None:
+    with qtbot.waitSignal(panel.changed):
+        type_name(qtbot, panel, name)
+    assert repr(name.partition(':')[2])[1:-1] in panel.about.text()
+    other = ModelPanel()
+    qtbot.addWidget(other)
+    other.set_state(panel.state())
+    assert other.model_request().name == 'ViT-B-16'
+
+
 def test_a_typed_name_comes_back(qtbot, panel: ModelPanel) -> None:
     type_name(qtbot, panel, 'hf-hub:somebody/a-model')
     panel.activation.setCurrentIndex(2)

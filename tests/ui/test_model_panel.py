@@ -265,6 +265,8 @@ def test_a_file_that_is_gone_is_left_out(
 ) -> None:
     panel.set_state({'weights': {'ViT-B-16': str(tmp_path / 'gone.pt')}})
     assert panel.model_request() == ModelRequest('ViT-B-16')
+    panel.set_state({'weights': {'ViT-B-16': 'x' * 5000}})
+    assert panel.model_request() == ModelRequest('ViT-B-16')
 
 
 _JSON = st.recursive(

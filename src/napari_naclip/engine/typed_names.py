@@ -25,8 +25,11 @@ FOLDER_PREFIX: Final = 'local-dir:'
 FORMS: Final = 'ARCHITECTURE/TAG, hf-hub:ORGANIZATION/NAME or local-dir:FOLDER'
 #: Side of the window in pixels, where nothing says another.
 _USUAL_SIZE: Final = 224
-#: Two plain names with a slash between them, and nothing that leads elsewhere.
-_REPOSITORY: Final = re.compile(r'[\w-][\w.-]*/[\w-][\w.-]*')
+#: Two names as the hub allows them, with a slash between them.
+_REPOSITORY: Final = re.compile(
+    r'(?!.*(?:--|\.\.|\.git$))\w(?:[\w.-]{0,94}\w)?/\w(?:[\w.-]{0,94}\w)?',
+    re.ASCII,
+)
 #: Largest configuration that is read; more is no configuration.
 _MOST_BYTES: Final = 1_000_000
 
@@ -56,7 +59,7 @@ def read_typed(name: str) -> RegistryEntry | None:
 
 def _read_hub(name: str) -> RegistryEntry:
     repo = name.removeprefix(HUB_PREFIX)
-    if not _REPOSITORY.fullmatch(repo) or '..' in repo:
+    if not _REPOSITORY.fullmatch(repo):
         raise ModelError(
             f'{name!r} is no repository on the hub. Write '
             f'{HUB_PREFIX}ORGANIZATION/NAME.'
@@ -75,8 +78,18 @@ def _read_hub(name: str) -> RegistryEntry:
 
 def _read_folder(name: str) -> RegistryEntry:
     text = name.removeprefix(FOLDER_PREFIX).strip()
-    folder = Path(text).expanduser()
-    if not text or not folder.is_dir():
+    try:
+        folder = Path(text).expanduser()
+        is_there = text != '' and folder.is_dir()
+        has_config = (folder / CONFIG_FILE).is_file()
+    # No such user, too long a name, or a folder that is closed to us.
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise ModelError(
+            f'The folder {text!r} cannot be read ({reason}). Write '
+            f"{FOLDER_PREFIX} and the folder that has the model's files."
+        ) from error
+    if not is_there:
         raise ModelError(
             f'There is no folder {text!r}. Write {FOLDER_PREFIX} and the '
             "folder that has the model's files."
@@ -88,8 +101,7 @@ def _read_folder(name: str) -> RegistryEntry:
         _USUAL_SIZE // 2,
         folder=folder,
     )
-    path = folder / CONFIG_FILE
-    return _with_size(entry, path) if path.is_file() else entry
+    return _with_size(entry, folder / CONFIG_FILE) if has_config else entry
 
 
 def _with_size(entry: RegistryEntry, path: Path) -> RegistryEntry:
@@ -149,7 +161,13 @@ def read_config(path: Path) -> dict[str, Any]:
             for part in (model, model['vision_cfg'], model['text_cfg'])
         ):
             raise TypeError('parts are no tables')  # noqa: TRY301
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as error:
         raise ModelError(
             f'{path} is no configuration of open_clip ({error}). Choose '
             'another model, or the file of weights with the model that it '

@@ -140,7 +140,7 @@ class WeightsBox(QWidget):
                 for name, path in state.items()
                 if name in known
                 and isinstance(path, str)
-                and Path(path).is_file()
+                and _is_file(Path(path))
             }
 
     def _on_clear(self) -> None:
@@ -166,6 +166,13 @@ class WeightsBox(QWidget):
         else:
             self.show_for(before, takes_files=True)
         self.looked.emit()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # such as a name that is too long
+        return False
 
 
 def takes_files(name: str) -> bool:

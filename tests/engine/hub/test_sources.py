@@ -169,26 +169,6 @@ def test_statistics_that_cannot_be_are_said(
         load_here(f'local-dir:{tmp_path}')
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'hf-hub:',
-        'hf-hub:a',
-        'hf-hub:a/b/c',
-        'hf-hub:../b',
-        'hf-hub:a/..',
-        'hf-hub:a/b?c',
-        'local-dir:',
-        'local-dir:/no/such/folder',
-        'ViT-B-16/',
-        'ViT-B-17/openai',
-    ],
-)
-def test_a_name_that_cannot_be_meant_is_refused(name: str) -> None:
-    with pytest.raises(ModelError, match=r'Write '):
-        find_model(name)
-
-
 # A folder
 
 
