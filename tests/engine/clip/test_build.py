@@ -164,6 +164,29 @@ def test_no_parts_are_downloaded_while_building(
     build_clip(CONFIG | {'vision_cfg': vision})
 
 
+@pytest.mark.parametrize(
+    'place',
+    [
+        'hf-hub:somebody/model',
+        'hf_hub:somebody/model',
+        'local-dir:models',
+        'somebody/model',
+        'https://example.org/model',
+        'vit_tiny_patch16_224\n',
+        ['vit_tiny_patch16_224'],
+    ],
+)
+def test_a_configuration_leads_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, place: object
+) -> None:
+    monkeypatch.setattr(socket.socket, 'connect', no_network)
+    monkeypatch.setattr(socket, 'getaddrinfo', no_network)
+    vision = {'timm_model_name': place, 'image_size': 224}
+    for build in (build_clip, lambda config: check_config(config, 'it')):
+        with pytest.raises(ModelError, match='leads out of the package timm'):
+            build(CONFIG | {'vision_cfg': vision})
+
+
 @pytest.fixture(scope='module')
 def custom() -> torch.nn.Module:
     with torch.random.fork_rng():

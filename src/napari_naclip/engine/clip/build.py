@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import open_clip
@@ -41,6 +42,8 @@ _NO_VISION: Final = {
     'head_width': 2,
     'layers': 1,
 }
+#: What timm names its own models; with ':' or '/' a name is a place.
+_PLAIN_NAME: Final = re.compile(r'[\w.-]+')
 #: How a configuration may change its tokenizer.
 _TOKENIZER_OPTIONS: Final = frozenset({'clean', 'strip_sep_token', 'language'})
 
@@ -208,12 +211,25 @@ def adapt_state(
 
 
 def _without_pretrained(model_cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration by which nobody downloads parts of a model."""
+    """Return a configuration by which nobody downloads parts of a model.
+
+    Raises
+    ------
+    ModelError
+        If it names a place to download from, instead of a kind of model.
+    """
     config = dict(model_cfg)
     config['vision_cfg'] = {
         **model_cfg['vision_cfg'],
         'timm_model_pretrained': False,
     }
+    trunk = config['vision_cfg'].get('timm_model_name')
+    if trunk and not _PLAIN_NAME.fullmatch(str(trunk)):
+        raise ModelError(
+            f'The image tower of the configuration is to be {trunk!r}, which '
+            'leads out of the package timm: to a place from which it would '
+            'be downloaded. Choose another model.'
+        )
     if 'text_cfg' in model_cfg:
         config['text_cfg'] = {
             **model_cfg['text_cfg'],
