@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import warnings
@@ -18,6 +19,7 @@ from safetensors.torch import save_file
 
 from napari_naclip.engine import sources
 from napari_naclip.engine.clip import load
+from napari_naclip.engine.clip.build import build_clip
 from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.errors import ModelError, WeightsError
 from napari_naclip.engine.models import CLIP_MEAN, CLIP_STD, load_model
@@ -330,3 +332,37 @@ def test_the_fingerprint_tells_how_the_weights_are_used() -> None:
         each.load_state_dict(plain.state_dict())
     found = {_fingerprint(each) for each in (plain, quick, wide)}
     assert len(found) == 3
+
+
+@pytest.mark.parametrize('is_custom', [False, True])
+def test_the_fingerprint_tells_how_texts_are_read(is_custom: bool) -> None:
+    text = {'vocab_size': 32, 'width': 16, 'heads': 2, 'layers': 1}
+    changes: list[dict[str, Any]] = [
+        {},
+        {'pool_type': 'last'},
+        {'pool_type': 'eos'},
+        {'pool_type': 'eos', 'eos_id': 7},
+        {'no_causal_mask': True},
+        {'heads': 4},
+    ]
+    models = [
+        build_clip(
+            {
+                'embed_dim': 16,
+                'vision_cfg': {
+                    'layers': 1,
+                    'width': 16,
+                    'head_width': 16,
+                    'patch_size': 16,
+                    'image_size': 32,
+                },
+                'text_cfg': {**text, **change},
+                'custom_text': is_custom,
+            }
+        )
+        for change in changes
+    ]
+    for model in models[1:]:
+        model.load_state_dict(models[0].state_dict())
+    assert len({_fingerprint(each) for each in models}) == len(changes)
+    assert _fingerprint(copy.deepcopy(models[0])) == _fingerprint(models[0])

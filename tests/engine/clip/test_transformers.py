@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch.nn.functional import normalize
 
 from napari_naclip.engine.clip.build import build_clip, make_tokenizer
+from napari_naclip.engine.clip.load import fingerprint
 from napari_naclip.engine.clip.text import TextTower
 from napari_naclip.engine.entry import CONFIG_FILE
 from napari_naclip.engine.errors import ModelError, WeightsMissingError
@@ -253,6 +254,23 @@ def test_biomedclip_comes_from_the_hub_s_cache(cache: Path) -> None:
         tokens = make_tokenizer(config)(['a cell', 'a red tree'])
         texts = normalize(clip.encode_text(tokens), dim=-1)
     torch.testing.assert_close(embeddings, texts, atol=1e-5, rtol=0)
+
+
+def test_the_fingerprint_tells_how_words_are_read(cache: Path) -> None:
+    write_files(cache)
+    tokenizer = make_tokenizer(CONFIG)
+    last = CONFIG['text_cfg'] | {'hf_proj_type': 'linear'}
+    first = last | {'hf_pooler_type': 'cls_pooler'}
+    clips = [
+        make_clip(CONFIG | {'text_cfg': text}) for text in (last, last, first)
+    ]
+    write_files(cache, BERT | {'num_attention_heads': 4})
+    clips.append(make_clip(CONFIG | {'text_cfg': last}))
+    for clip in clips[1:]:
+        clip.load_state_dict(clips[0].state_dict(), strict=False)
+    found = [fingerprint(each, tokenizer) for each in clips]
+    assert found[0] == found[1]
+    assert len(set(found)) == 3
 
 
 def test_files_that_are_not_here_are_named(cache: Path) -> None:

@@ -184,6 +184,10 @@ _FACTS = (
     *('gate_last', 'rotate_half', 'num_prefix_tokens', 'no_embed_class'),
     *('global_pool', 'pool_type', 'final_ln_after_pool', 'eos_id', 'pad_id'),
     *('temperature', 'ref_feat_shape', 'grid_offset', 'grid_indexing'),
+    # CLIP's own text half, and those of transformers.
+    *('text_pool_type', 'text_eos_id', 'num_attention_heads', 'n_heads'),
+    *('padding_idx', 'is_causal', 'is_decoder', 'cls_token_position'),
+    'use_pooler_output',
 )
 
 
@@ -198,6 +202,10 @@ def fingerprint(model: torch.nn.Module, tokenizer: Tokenizer) -> str:
     for name, module in model.named_modules():
         facts = [getattr(module, each, None) for each in _FACTS]
         digest.update(f'{name} {type(module).__name__} {facts}'.encode())
+        mask = getattr(module, 'attn_mask', None)
+        if isinstance(mask, torch.Tensor):
+            # No weight, and yet it says which tokens a token sees.
+            digest.update(f'mask {(mask == 0).tolist()}'.encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
         flat = tensor.detach().cpu().contiguous().reshape(-1)
