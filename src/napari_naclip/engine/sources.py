@@ -141,17 +141,28 @@ def _with_statistics(
         if (
             not isinstance(numbers, list)
             or len(numbers) != 3
-            or not all(isinstance(each, int | float) for each in numbers)
+            or not all(_is_statistic(each, key) for each in numbers)
         ):
+            above = ' above 0' if key == 'std' else ''
             raise ModelError(
-                f'The configuration of {entry.name} has no three numbers as '
-                f'{key} of the pixels. Choose another model.'
+                f'The configuration of {entry.name} has no three numbers'
+                f'{above} as {key} of the pixels. Choose another model.'
             )
         values[key] = tuple(float(each) for each in numbers)
     return dataclasses.replace(
         entry,
         mean=values.get('mean', entry.mean),
         std=values.get('std', entry.std),
+    )
+
+
+def _is_statistic(number: object, key: str) -> bool:
+    """Return whether pixels can be normalized with a number of JSON."""
+    return (
+        isinstance(number, int | float)
+        and not isinstance(number, bool)
+        # Divided by less, a float32 pixel would no longer be finite.
+        and (1e-6 if key == 'std' else -1e6) <= number <= 1e6
     )
 
 

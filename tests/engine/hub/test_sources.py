@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from pathlib import Path
@@ -158,14 +159,30 @@ def test_a_broken_configuration_is_said(
         load_here(f'local-dir:{tmp_path}')
 
 
-@pytest.mark.parametrize('mean', [[0.5], 'a', [1, 2, 'x'], 3])
+@pytest.mark.parametrize(
+    ('key', 'numbers'),
+    [
+        ('mean', [0.5]),
+        ('mean', 'a'),
+        ('mean', [1, 2, 'x']),
+        ('mean', 3),
+        ('mean', [0, True, 0]),
+        ('mean', [0, 0, math.nan]),
+        ('mean', [0, 10**400, 0]),
+        ('std', [0.5, 0, 0.5]),
+        ('std', [0.5, 0.5, -0.5]),
+        ('std', [0.5, 0.5, 1e-300]),
+        ('std', [math.inf, 1, 1]),
+        ('std', [1, 1, math.nan]),
+    ],
+)
 def test_statistics_that_cannot_be_are_said(
-    tmp_path: Path, weights: bytes, mean: object
+    tmp_path: Path, weights: bytes, key: str, numbers: object
 ) -> None:
-    config = {**CONFIG, 'preprocess_cfg': {'mean': mean}}
+    config = {**CONFIG, 'preprocess_cfg': {key: numbers}}
     (tmp_path / CONFIG_FILE).write_text(json.dumps(config))
     (tmp_path / 'w.safetensors').write_bytes(weights)
-    with pytest.raises(ModelError, match='no three numbers as mean'):
+    with pytest.raises(ModelError, match=f'no three numbers.* as {key}'):
         load_here(f'local-dir:{tmp_path}')
 
 
