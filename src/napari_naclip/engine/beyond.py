@@ -8,7 +8,6 @@ shows what each costs and does on the demo scenes.
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,4 +97,6 @@ def middle_blocks(depth: int) -> range:
     range
         Empty where there is only the last block.
     """
-    return range(math.ceil(depth / 2) - 1, min(depth * 3 // 4, depth - 1))
+    # Of three blocks or fewer, at most the one before the last.
+    first = depth * 5 // 12 if depth > 3 else (depth - 1) // 2
+    return range(first, min(depth * 3 // 4, depth - 1))
