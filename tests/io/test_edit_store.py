@@ -172,6 +172,32 @@ def test_full_disk_keeps_the_last_save_and_tries_again(
     assert not list(tmp_path.iterdir())
 
 
+def test_failed_head_does_not_stop_later_saves(tmp_path, monkeypatch) -> None:
+    labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    writer = EditWriter(tmp_path)
+    write = edit_store.write_atomically
+
+    def write_tiles_only(path, **options):
+        if path.name == edit_store.HEAD_NAME:
+            raise StorageError('no room')
+        return write(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edit_store, 'write_atomically', write_tiles_only)
+        for value in (1, 2):
+            labels[:] = value
+            writer.take(tiles_of(labels, written))
+            with pytest.raises(StorageError, match='no room'):
+                writer.commit(HEAD)
+    labels[0] = 3
+    writer.take(tiles_of(labels, written))
+    writer.commit(HEAD)
+    leave(writer)
+    (saved,) = find_saved(tmp_path)
+    np.testing.assert_array_equal(saved.load()[0], labels)
+    saved.close()
+
+
 def test_tiles_of_older_files_are_read(tmp_path) -> None:
     labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
     writer = EditWriter(tmp_path)

@@ -179,7 +179,11 @@ class EditWriter:
             )
             offset += len(content)
         if parts:
-            with write_atomically(self.folder / name) as temporary:
+            # One is there after a commit of which only the head failed: no
+            # head tells of it.
+            with write_atomically(
+                self.folder / name, overwrite=True
+            ) as temporary:
                 temporary.chmod(0o600)
                 with temporary.open('wb') as file:
                     for _, (_, content) in parts:
