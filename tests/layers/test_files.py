@@ -26,6 +26,7 @@ from napari_naclip.layers.sync import (
     shown_colors,
     store_list,
 )
+from napari_naclip.layers.written import saved_at
 
 CLASSES = ClassList.from_text('sky, blue sky; tree', background='rest')
 
@@ -246,6 +247,26 @@ def test_png_without_room_is_refused(viewer, tmp_path, data, message) -> None:
     layer.save(str(tmp_path / 'a.naclip'))
     (again,) = viewer.open(tmp_path / 'a.naclip', plugin=None)
     np.testing.assert_array_equal(again.data, data)
+
+
+def test_more_edits_than_are_read_again_are_refused(
+    viewer, tmp_path, monkeypatch
+) -> None:
+    _, result = add_ours(viewer)
+    path = tmp_path / 'a.naclip'
+    result.labels.save(str(path))
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    monkeypatch.setattr(layer_files, '_MAX_BYTES', path.stat().st_size)
+    # As large as is read: no less.
+    result.labels.save(str(path))
+    assert layer_files.get_reader(str(path)) is not None
+    since = saved_at(result)
+    monkeypatch.setattr(layer_files, '_MAX_BYTES', path.stat().st_size - 1)
+    with pytest.raises(StorageError, match='nothing was written'):
+        result.labels.save(str(path))
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
+    # Nothing is taken for saved: it goes on being saved by itself.
+    assert saved_at(result) == since
 
 
 def test_same_key_as_in_the_layers() -> None:

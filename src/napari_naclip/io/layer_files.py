@@ -45,8 +45,8 @@ FORMAT: Final = 'napari-naclip layer, version 1'
 #: Key of the recipe and the list of classes in a layer's metadata.
 _METADATA_KEY: Final = 'napari-naclip'
 _TRANSFORM: Final = ('scale', 'translate', 'rotate', 'shear', 'affine')
-#: No file that was written here is larger, by far.
-_MAX_BYTES: Final = 100_000_000
+#: Bytes of the largest file beside the labels that is written or read.
+_MAX_BYTES: Final = 500_000_000
 
 
 def write_layers(path: str, layers: list[LayerTuple]) -> list[str]:
@@ -70,8 +70,9 @@ def write_layers(path: str, layers: list[LayerTuple]) -> list[str]:
     ------
     StorageError
         If there is more than one Labels layer, or a PNG has no room for it,
-        or a file cannot be written; then neither is. Never an ``InputError``:
-        napari takes every ``ValueError`` of a writer for "no plugin found".
+        or its edits are more than is read again, or a file cannot be
+        written; then neither is. Never an ``InputError``: napari takes every
+        ``ValueError`` of a writer for "no plugin found".
     """
     if len(layers) != 1 or layers[0][2] != 'labels':
         raise StorageError(
@@ -92,10 +93,18 @@ def write_layers(path: str, layers: list[LayerTuple]) -> list[str]:
     # Others are read in parts: together they may not fit into memory.
     labels = data if is_on_disk(data) else np.asarray(data)
     content = _describe(target, labels, attributes)
-    text = json.dumps(content, indent=2, ensure_ascii=False)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + '\n'
+    encoded = text.encode('utf-8')
+    if len(encoded) > _MAX_BYTES:
+        raise StorageError(
+            f'{sidecar} would hold {len(encoded):,} bytes of edits, and no '
+            f'more than {_MAX_BYTES:,} are read again; nothing was written. '
+            'Forget edits where they are not needed any more, or save the '
+            'labels without them, as a TIFF.'
+        )
     with write_together((sidecar, target), overwrite=True) as files:
         sidecar_file, label_file = files
-        sidecar_file.write_text(text + '\n', encoding='utf-8')
+        sidecar_file.write_bytes(encoded)
         if is_png:
             palette = _palette(attributes.get('colormap'))
             dump_png(label_file, target, labels, palette)
