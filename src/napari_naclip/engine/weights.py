@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from napari_naclip.engine.errors import WeightsError
+from napari_naclip.engine.file_hints import OPENAI_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,6 @@ T = TypeVar('T')
 
 #: What training programs put before each name.
 _PREFIXES = ('module.', '_orig_mod.', 'model.', 'clip_model.', 'clip.')
-#: What OpenAI's state dicts hold besides weights.
-_NO_WEIGHTS = ('input_resolution', 'context_length', 'vocab_size')
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -51,7 +50,8 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the tensors of a weights' file, by their names.
 
     Of a safetensors file only its head is read; of one that torch saved,
-    no tensor where its form allows that.
+    no tensor where its form allows that. The numbers that OpenAI's files hold
+    besides weights are among them.
 
     Raises
     ------
@@ -62,9 +62,10 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     if path.suffix == '.safetensors':
         return _strip_names(_read_head(path))
     state = _unwrap(_read_pickle(path, mmap=True), path)
-    return _strip_names(
-        {name: tuple(tensor.shape) for name, tensor in state.items()}
-    )
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    # Kept here: they tell that the file is OpenAI's.
+    numbers = {name: shapes[name] for name in OPENAI_NUMBERS if name in shapes}
+    return _strip_names(shapes) | numbers
 
 
 def _check_file(path: Path) -> None:
@@ -93,7 +94,9 @@ def _unwrap(state: Any, path: Path) -> dict[str, torch.Tensor]:
 def _strip_names(table: dict[str, T]) -> dict[str, T]:
     """Return a table without what programs put before each name."""
     table = {
-        name: value for name, value in table.items() if name not in _NO_WEIGHTS
+        name: value
+        for name, value in table.items()
+        if name not in OPENAI_NUMBERS
     }
     stripped = True
     while stripped and table:
