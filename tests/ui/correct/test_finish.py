@@ -21,32 +21,6 @@ PLANE = (slice(None), slice(None))
 
 
 @pytest.fixture
-def opened(make_napari_viewer, open_widget, run, press, picture):
-    """Return viewer, widget and labels after a run, Finish unfolded."""
-    viewer = make_napari_viewer(show=True)
-    viewer.add_image(picture, scale=(0.5, 0.5), units=('um', 'um'))
-    widget = open_widget(viewer, 'sand; water; grass')
-    run(widget)
-    press(widget.finish.more)
-    return viewer, widget, viewer.layers[-1]
-
-
-@pytest.fixture
-def do(qtbot, press):
-    """Return a function that presses a button and waits for what it says."""
-
-    def press_and_wait(widget, button) -> str:
-        press(button)
-        qtbot.waitUntil(
-            lambda: not widget._corrections.finisher.is_busy, timeout=TIMEOUT
-        )
-        assert not widget.finish.cancel.isVisible()
-        return widget.finish.status.text()
-
-    return press_and_wait
-
-
-@pytest.fixture
 def held(monkeypatch):
     """Make splitting wait until it is let go; return what lets it."""
     go_on = threading.Event()
@@ -318,38 +292,6 @@ def test_a_closed_dock_forgets_what_is_under_way(
     qtbot.wait(200)
     assert len(viewer.layers) == count
     assert not widget._corrections.finisher.is_busy
-
-
-def test_agreement_counts_what_was_edited(opened, do, press) -> None:
-    _, widget, labels = opened
-    text = do(widget, widget.finish.compare)
-    assert text.startswith('Accuracy 100.00 %, mean IoU 1.000; 0 px edited')
-    model = labels.data.copy()
-    labels.data[:24, :32] = 2
-    text = do(widget, widget.finish.compare)
-    edited = int((labels.data != model).sum())
-    assert f'{edited:,} px edited of {model.size:,}' in text
-    columns = widget.finish.agreement.view.rows.columns
-    names = dict(enumerate(['', 'sand', 'water', 'grass']))
-    for name, iou in zip(columns['class'], columns['IoU'], strict=True):
-        value = next(v for v, n in names.items() if n == name)
-        own, other = model == value, labels.data == value
-        assert iou == pytest.approx((own & other).sum() / (own | other).sum())
-    water = columns['class'].index('water')
-    assert columns['given (px)'][water] == edited
-    # What was looked at is compared apart.
-    labels.data[...] = model
-    labels.data[:8, :8] = model[:8, :8] % 3 + 1
-    looked = np.zeros(model.shape, bool)
-    looked[:8, :16] = True
-    widget._corrections.finisher.find_looked = lambda result, plane: looked
-    text = do(widget, widget.finish.compare)
-    assert 'Where you looked: Accuracy 50.00 %' in text
-    # Nothing to compare with.
-    widget._sync.result.written[:] = 0
-    widget._session.lives._kept.clear()
-    assert do(widget, widget.finish.compare) == messages.NOT_WRITTEN
-    assert not widget.finish.agreement.isVisible()
 
 
 def test_live_answers_go_on_beside(opened, held, press, qtbot) -> None:

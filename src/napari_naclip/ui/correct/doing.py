@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from qtpy.QtCore import QObject
 
 from napari_naclip.engine.errors import NaclipError
+from napari_naclip.ui.asides import Asides
 from napari_naclip.ui.correct import finish_messages as messages
 from napari_naclip.ui.correct.failures import describe_failure
 from napari_naclip.ui.correct.task import TaskRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from napari_naclip.ui.correct.finish_panel import FinishPanel
     from napari_naclip.ui.correct.task import Work
+
+#: Of what is asked.
+_KIND: Final = 'finish'
 
 
 class Doing(QObject):
@@ -34,12 +38,13 @@ class Doing(QObject):
         self._text = ''
         self._tasks = TaskRunner(self)
         self._tasks.progressed.connect(self._on_progress)
+        self._asides = Asides(self)
         panel.cancel.clicked.connect(self._on_cancel)
 
     @property
     def is_busy(self) -> bool:
         """Whether something is being done."""
-        return self._tasks.is_busy
+        return self._tasks.is_busy or self._asides.is_asked(_KIND)
 
     def start(
         self, text: str, work: Work, done: Callable[[Any], object]
@@ -56,13 +61,38 @@ class Doing(QObject):
             Gets what it returns, in the GUI thread.
         """
         self._text = text
+        self._asides.drop(_KIND)
         self._panel.say(text)
         self._panel.show_busy(is_busy=True)
         self._tasks.start(work, functools.partial(self._on_done, done))
 
+    def ask(
+        self,
+        text: str,
+        question: Callable[[], Generator[object, None, Any]],
+        done: Callable[[Any], object],
+    ) -> None:
+        """Ask the model something, on the thread of live answers.
+
+        Parameters
+        ----------
+        text : str
+            What is being done, for the person.
+        question : callable
+            See ``Asides.ask``.
+        done : callable
+            Gets the answer, in the GUI thread; it may start what follows.
+        """
+        self._tasks.cancel()
+        self._panel.say(text)
+        self._panel.show_busy(is_busy=True)
+        take = functools.partial(self._on_done, done)
+        self._asides.ask(_KIND, question, take, take)
+
     def end(self) -> None:
         """Give up what is being done."""
         self._tasks.cancel()
+        self._asides.drop(_KIND)
         self._panel.show_busy(is_busy=False)
 
     def _on_done(self, done: Callable[[Any], object], outcome: Any) -> None:

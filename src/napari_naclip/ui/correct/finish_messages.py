@@ -74,22 +74,35 @@ def describe_progress(text: str, share: float) -> str:
 
 def describe_agreement(
     agreement: Agreement,
+    edited: Agreement,
     looked: Agreement | None,
     *,
     is_sure: bool,
+    is_asked: bool,
 ) -> str:
     """Return how far labels agree as a whole.
 
     Parameters
     ----------
     agreement : Agreement
+    edited : Agreement
+        Of what the person edited or accepted.
     looked : Agreement or None
         Of the regions that the person looked at, if that is known.
     is_sure : bool
         Whether it is known where the model wrote background.
+    is_asked : bool
+        Whether the model was asked again for all that was edited.
     """
-    changed = f'{agreement.changed:,} px edited of {agreement.pixels:,}'
-    lines = [f'{_describe(agreement)}; {changed}.']
+    changed = f'{edited.pixels:,} px edited or accepted'
+    lines = [f'{_describe(agreement)}; {changed} of {agreement.pixels:,}.']
+    if edited.pixels:
+        lines.append(f'Of those apart: {_describe(edited)}.')
+    if not is_asked:
+        lines.append(
+            'Where you edited, some is compared with what the model wrote '
+            'before. Press Run, then compare again.'
+        )
     if looked is not None and looked.pixels:
         lines.append(f'Where you looked: {_describe(looked)}.')
     if agreement.left_out:

@@ -66,14 +66,15 @@ class FinishPanel(QWidget):
         self.compare = QPushButton('Compare with the model')
         self.compare.setAccessibleName('Compare with the model')
         self.compare.setToolTip(
-            'How far what the model wrote last, clean-up included, agrees '
-            'with the labels as they are now, on the displayed plane.'
+            'How far the model agrees with the labels as they are now, on '
+            'the displayed plane: what it wrote last, clean-up included, '
+            'and where you edited, what it answers now.'
         )
         self.agreement = TableBox(
             'Agreement',
-            'One row for each class: intersection over union, pixels of the '
-            'model and of the corrected labels, and what you gave to the '
-            'class and took from it.',
+            'One row for each class: intersection over union, of all and of '
+            'what you edited alone, pixels of the model and of the corrected '
+            'labels, and what you gave to the class and took from it.',
         )
         self.status = _make_line('What came of it')
         self.cancel = QPushButton('Cancel')

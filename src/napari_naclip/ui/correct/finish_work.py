@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_naclip.correct.agreement import Agreement, compare
 from napari_naclip.correct.known import find_known
 from napari_naclip.correct.objects import (
     ObjectTable,
@@ -54,27 +53,6 @@ class Objects:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """The agreement of a plane.
-
-    Attributes
-    ----------
-    agreement : Agreement
-    looked : Agreement or None
-        Of what the person looked at.
-    has_model : bool
-        Whether anything is known of what the model wrote.
-    is_sure : bool
-        See ``correct.known.find_known``.
-    """
-
-    agreement: Agreement
-    looked: Agreement | None
-    has_model: bool
-    is_sure: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ModelPlane:
     """What the model wrote of a plane.
 
@@ -87,23 +65,41 @@ class ModelPlane:
         What it is known to have labeled of the plane.
     has_background : bool
         Whether 0 is a class.
+    accepted : bool array or None
+        What the person accepted of the whole layer.
     """
 
     written: npt.NDArray[Any] = field(repr=False)
     plane: Plane
     snapshots: Sequence[PlaneSnapshot]
     has_background: bool
+    accepted: Mask | None = field(default=None, repr=False)
 
-    def find_known(self) -> tuple[Mask | None, bool]:
-        """Return what ``correct.known.find_known`` does of the plane."""
+    def find_edited(self, data: Any) -> Mask:
+        """Return the (H, W) pixels that the person edited or accepted."""
+        edited = np.asarray(data[self.plane]) != self.written[self.plane]
+        if self.accepted is not None:
+            edited |= self.accepted[self.plane]
+        return np.asarray(edited)
+
+    def find_known(
+        self, labels: npt.NDArray[Any] | None = None
+    ) -> tuple[Mask | None, bool]:
+        """Return what ``correct.known.find_known`` does of the plane.
+
+        Parameters
+        ----------
+        labels : (H, W) integer array, optional
+            The model's; by default what it wrote.
+        """
+        if labels is None:
+            labels = self.written[self.plane]
         parts = []
         for each in self.snapshots:
             mask = None if each.mask is None else each.orient(each.mask)
             place = flat_plane(each.index_of(each.region))
             parts.append((place, mask))
-        return find_known(
-            self.written[self.plane], parts, has_background=self.has_background
-        )
+        return find_known(labels, parts, has_background=self.has_background)
 
 
 def clean_plane(data: Any, model: ModelPlane, wanted: CleanUp) -> Work:
@@ -199,34 +195,3 @@ def _find_confidence(
         if whole[at].shape == part.shape:
             whole[at] = part
     return whole
-
-
-def compare_plane(data: Any, model: ModelPlane, looked: Mask | None) -> Work:
-    """Return the work of comparing labels with what the model wrote.
-
-    Parameters
-    ----------
-    data : array-like
-        Of the labels layer.
-    model : ModelPlane
-        In its shape.
-    looked : (H, W) bool array or None
-        What the person has looked at.
-    """
-
-    def work(is_stopped: Stopped, tell: Tell) -> Compared:
-        written, corrected = model.written[model.plane], data[model.plane]
-        known, is_sure = model.find_known()
-        has_model = bool(model.snapshots) or bool(np.any(written))
-        made = Agreement()
-        for made in compare(written, corrected, known):
-            if is_stopped():
-                break
-            tell((made.pixels + made.left_out) / max(1, written.size))
-        seen = None
-        if looked is not None and not is_stopped():
-            both = looked if known is None else looked & known
-            *_, seen = compare(written, corrected, both)
-        return Compared(made, seen, has_model, is_sure)
-
-    return work

@@ -17,17 +17,22 @@ from napari_naclip.layers.areas import pixel_area, shown_plane
 from napari_naclip.layers.objects import all_planes
 from napari_naclip.layers.tidied import write_clean
 from napari_naclip.ui.correct import finish_messages as messages
+from napari_naclip.ui.correct.comparing import (
+    Answered,
+    Compared,
+    answer_edited,
+    compare_plane,
+)
 from napari_naclip.ui.correct.doing import Doing
 from napari_naclip.ui.correct.finish_work import (
     Cleaned,
-    Compared,
     ModelPlane,
     Objects,
     clean_plane,
-    compare_plane,
     split_planes,
 )
 from napari_naclip.ui.correct.object_shower import ObjectShower
+from napari_naclip.ui.correct.why_work import Asked
 from napari_naclip.ui.steps import ChangeSteps
 from napari_naclip.ui.turns import Turns
 
@@ -171,6 +176,7 @@ class Finisher(QObject):
             plane,
             [each.snapshot for each in lives],
             has_background=BACKGROUND_VALUE in result.rows,
+            accepted=result.accepted,
         )
 
     # Clean-up.
@@ -316,11 +322,29 @@ class Finisher(QObject):
         looked = None
         if self.find_looked is not None:
             looked = self.find_looked(result, plane)
-        self._doing.start(
-            messages.COMPARING,
-            compare_plane(data, self._model(result, plane), looked),
-            functools.partial(self._show_agreement, result),
-        )
+        model = self._model(result, plane)
+
+        def compare_with(answers: list[Answered]) -> None:
+            self._doing.start(
+                messages.COMPARING,
+                compare_plane(data, model, looked, answers),
+                functools.partial(self._show_agreement, result),
+            )
+
+        # Where labels do not follow yet, what they will be is not known.
+        asked = [
+            Asked(each, each.shown)
+            for each in self._session.lives.find(result, plane)
+            if each.shown is not None
+        ]
+        if asked:
+            self._doing.ask(
+                messages.COMPARING,
+                functools.partial(answer_edited, data, model, asked),
+                compare_with,
+            )
+        else:
+            compare_with([])
 
     def _show_agreement(self, result: Result, made: Compared) -> None:
         table = self._panel.agreement
@@ -328,22 +352,16 @@ class Finisher(QObject):
             table.show_columns({})
             self._panel.say(messages.NOT_WRITTEN)
             return
-        rows = made.agreement.classes()
         names = {value: row.name for value, row in result.rows.items()}
         names.setdefault(BACKGROUND_VALUE, 'unlabeled')
-        table.show_columns(
-            {
-                'class': [names.get(r.value, str(r.value)) for r in rows],
-                'IoU': [float(r.iou) for r in rows],
-                'model (px)': [r.model for r in rows],
-                'corrected (px)': [r.corrected for r in rows],
-                'given (px)': [r.given for r in rows],
-                'taken (px)': [r.taken for r in rows],
-            }
-        )
+        table.show_columns(made.columns(names))
         self._panel.say(
             messages.describe_agreement(
-                made.agreement, made.looked, is_sure=made.is_sure
+                made.agreement,
+                made.edited,
+                made.looked,
+                is_sure=made.is_sure,
+                is_asked=made.is_asked,
             )
         )
 
