@@ -140,7 +140,9 @@ def test_a_configuration_that_cannot_be_built_is_said(
     [
         ({'text_cfg': TEXT | {'thinks': True}}, 'thinks'),
         ({'text_cfg': TEXT | {'width': 0}}, 'greater than 0'),
+        ({'text_cfg': TEXT | {'heads': 0}}, 'zero|heads'),
         ({'third_tower': {}}, 'third_tower'),
+        ({'text_cfg': {'hf_model_name': 'a/b', 'thinks': 1}}, 'thinks'),
     ],
 )
 def test_a_text_tower_that_cannot_be_built_is_said(
@@ -293,6 +295,59 @@ def test_a_missing_package_is_named_before_a_download(
     )
     with pytest.raises(ModelError, match=r'SigLIP.*\[transformers\]'):
         load_model('ViT-B-16-SigLIP/webli', download=True)
+
+
+def test_a_tower_without_end_is_refused() -> None:
+    for part, facts in (('vision_cfg', VISION), ('text_cfg', TEXT)):
+        config = CONFIG | {part: facts | {'layers': 10**9}}
+        with pytest.raises(ModelError, match='1000000000 layers'):
+            check_config(config, 'it')
+
+
+def test_no_memory_is_taken_for_more_weights_than_there_are(
+    custom: torch.nn.Module, tmp_path: Path
+) -> None:
+    save_file(custom.state_dict(), tmp_path / 'w.safetensors')
+    # Some hundred petabytes.
+    config = CONFIG | {'text_cfg': TEXT | {'width': 10**8}}
+    with pytest.raises(WeightsError, match='have another shape'):
+        load.load_config(config, tmp_path / 'w.safetensors', name='it')
+
+
+def test_clip_s_own_tokenizer_is_changed_as_asked() -> None:
+    texts = ['A cat.', 'a cat']
+    cut = {
+        clean: make_tokenizer(
+            CONFIG
+            | {'text_cfg': TEXT | {'tokenizer_kwargs': {'clean': clean}}}
+        )(texts)
+        for clean in ('lower', 'whitespace', 'canonicalize')
+    }
+    plain = make_tokenizer(CONFIG)(texts)
+    assert torch.equal(cut['lower'], plain)
+    assert not torch.equal(cut['whitespace'], plain)
+    assert torch.equal(cut['canonicalize'][0], plain[1])
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'tokenizer_kwargs': {'reduction_mask': 'syntax'}}, 'reduction_mask'),
+        ({'tokenizer_kwargs': {'clean': 'soap'}}, "clean 'soap'"),
+        ({'tokenizer_kwargs': ['clean']}, r"options \['clean'\]"),
+        ({'context_length': 1}, '1 tokens'),
+        ({'context_length': 'abc'}, "'abc' tokens"),
+        ({'vocab_size': 100}, '100 words'),
+        ({'hf_model_name': 'a/b', 'context_length': 'abc'}, "'abc'"),
+        ({'hf_tokenizer_name': 'a/b', 'context_length': True}, 'True tokens'),
+    ],
+)
+def test_words_that_cannot_be_read_are_told_before_a_download(
+    change: dict[str, Any], reason: str
+) -> None:
+    config = CONFIG | {'text_cfg': TEXT | change}
+    with pytest.raises(ModelError, match=reason):
+        check_config(config, 'it')
 
 
 def test_a_tokenizer_s_code_is_never_run() -> None:

@@ -289,6 +289,22 @@ def test_damaged_files_are_said(cache: Path) -> None:
         build_clip(CONFIG)
 
 
+@pytest.mark.parametrize('kind', ['bert_of_tomorrow', 7, None])
+def test_a_text_tower_of_another_kind_is_said(
+    cache: Path, kind: object
+) -> None:
+    write_files(cache, BERT | {'model_type': kind})
+    with pytest.raises(ModelError, match=f'text tower {REPO} cannot be built'):
+        build_clip(CONFIG)
+
+
+def test_a_setting_of_tomorrow_is_said(cache: Path) -> None:
+    write_files(cache)
+    text = CONFIG['text_cfg'] | {'hf_pooler_type': 'guess'}
+    with pytest.raises(ModelError, match='cannot be built'):
+        build_clip(CONFIG | {'text_cfg': text})
+
+
 def test_code_of_a_repository_is_never_run(
     cache: Path, tmp_path: Path
 ) -> None:

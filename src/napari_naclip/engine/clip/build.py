@@ -44,8 +44,15 @@ _NO_VISION: Final = {
 }
 #: What timm names its own models; with ':' or '/' a name is a place.
 _PLAIN_NAME: Final = re.compile(r'[\w.-]+')
-#: How a configuration may change its tokenizer.
-_TOKENIZER_OPTIONS: Final = frozenset({'clean', 'strip_sep_token', 'language'})
+#: How a configuration may change CLIP's own tokenizer, and another one.
+_OWN_OPTIONS: Final = frozenset({'clean'})
+_OTHER_OPTIONS: Final = frozenset({'clean', 'strip_sep_token', 'language'})
+#: Ways in which texts are made plain before they are cut into tokens.
+_CLEANING: Final = ('lower', 'whitespace', 'canonicalize')
+#: Tokens that CLIP's own tokenizer has.
+_OWN_TOKENS: Final = 49408
+#: Deeper towers do not exist; building them would not end.
+_MOST_LAYERS: Final = 1000
 
 
 def check_config(model_cfg: Mapping[str, Any], name: str) -> Vision:
@@ -66,6 +73,13 @@ def check_config(model_cfg: Mapping[str, Any], name: str) -> Vision:
     ModelError
         If NACLIP cannot work on it, or it cannot be built.
     """
+    for part in (model_cfg['vision_cfg'], model_cfg['text_cfg']):
+        layers = part.get('layers')
+        if isinstance(layers, int) and layers > _MOST_LAYERS:
+            raise ModelError(
+                f'The configuration of {name} has a tower of {layers} '
+                'layers, which is a mistake in it. Choose another model.'
+            )
     with _explained(f'The image tower of {name}'):
         visual = open_clip.model.CLIP(
             model_cfg['embed_dim'],
@@ -76,8 +90,11 @@ def check_config(model_cfg: Mapping[str, Any], name: str) -> Vision:
     vision = find_vision(visual)
     with _explained(f'The text tower of {name}'):
         rest = {**model_cfg, 'vision_cfg': _NO_VISION}
-        if model_cfg['text_cfg'].get('hf_model_name'):
-            rest['text_cfg'] = _NO_TEXT  # its files may not be here yet
+        text = model_cfg['text_cfg']
+        if text.get('hf_model_name'):
+            # Its files may not be here yet, but its settings are.
+            rest['text_cfg'] = {**_NO_TEXT, **text, 'hf_model_name': None}
+        _read_options(text)
         build_clip(rest)
     return vision
 
@@ -135,7 +152,16 @@ def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:
     kind = (
         open_clip.model.CustomTextCLIP if is_custom else open_clip.model.CLIP
     )
-    model: torch.nn.Module = kind(**config)
+    try:
+        model: torch.nn.Module = kind(**config)
+    except Exception as error:
+        if not source:
+            raise
+        # What transformers makes of files and settings can fail in any way.
+        raise ModelError(
+            f'The text tower {source} cannot be built ({_first_line(error)}). '
+            'Update transformers, or choose another model.'
+        ) from error
     return model.eval()
 
 
@@ -148,18 +174,10 @@ def make_tokenizer(model_cfg: Mapping[str, Any]) -> Tokenizer:
         If it needs files or a package that are not here.
     """
     text = model_cfg['text_cfg']
-    length = int(text.get('context_length', 77))
+    length, options = _read_options(text)
     source = text.get('hf_tokenizer_name')
     if not source:
-        return clip_tokenizer(length)
-    options = dict(text.get('tokenizer_kwargs') or {})
-    unknown = sorted(set(options) - _TOKENIZER_OPTIONS)
-    if unknown:
-        raise ModelError(
-            f'The configuration of the model wants a tokenizer with '
-            f'{", ".join(unknown)}, which this program does not know. Choose '
-            'another model.'
-        )
+        return clip_tokenizer(length, **options)
     folder = _text_folder(source)
     try:
         tokenizer: Tokenizer = HFTokenizer(
@@ -176,6 +194,42 @@ def make_tokenizer(model_cfg: Mapping[str, Any]) -> Tokenizer:
             'Download its files again, or choose another model.'
         ) from error
     return tokenizer
+
+
+def _read_options(text: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return the number of tokens of a text, and how they are cut.
+
+    Parameters
+    ----------
+    text : mapping
+        What a configuration says of words.
+
+    Raises
+    ------
+    ModelError
+        If it asks for what is not known, or cannot be.
+    """
+    length = text.get('context_length', 77)
+    options = text.get('tokenizer_kwargs') or {}
+    is_own = not text.get('hf_tokenizer_name')
+    if not isinstance(options, dict):
+        problem = f'options {options!r}'
+    elif unknown := sorted(
+        set(options) - (_OWN_OPTIONS if is_own else _OTHER_OPTIONS)
+    ):
+        problem = ', '.join(unknown)
+    elif options.get('clean', _CLEANING[0]) not in _CLEANING:
+        problem = f'clean {options["clean"]!r}'
+    elif isinstance(length, bool) or not isinstance(length, int) or length < 2:
+        problem = f'{length!r} tokens'
+    elif is_own and text.get('vocab_size', _OWN_TOKENS) < _OWN_TOKENS:
+        problem = f'{text["vocab_size"]} words'
+    else:
+        return length, dict(options)
+    raise ModelError(
+        f'The configuration of the model wants a tokenizer with {problem}, '
+        'which this program does not know. Choose another model.'
+    )
 
 
 def adapt_state(

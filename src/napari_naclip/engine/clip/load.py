@@ -80,12 +80,15 @@ def load_config(
     """
     state = read_state(path)
     tokenizer = make_tokenizer(model_cfg)
+    source = f'{path} is not for {name}'
+    if not model_cfg['text_cfg'].get('hf_model_name'):
+        # A configuration can ask for more memory than there is: whether the
+        # file has so many weights is known without it.
+        with torch.device('meta'):
+            model = build_clip(model_cfg)
+        _compare(model, adapt_state(model, state), source)
     model = build_clip(model_cfg)
-    fill(
-        model,
-        adapt_state(model, state),
-        source=f'{path} is not for {name}',
-    )
+    fill(model, adapt_state(model, state), source=source)
     return model, tokenizer
 
 
@@ -123,6 +126,14 @@ def fill(
     WeightsError
         If names or shapes differ; the text starts with `source`.
     """
+    _compare(model, state, source)
+    model.load_state_dict(state)
+
+
+def _compare(
+    model: torch.nn.Module, state: Mapping[str, torch.Tensor], source: str
+) -> None:
+    """Raise ``WeightsError`` if a state dict is not for a model."""
     expected = model.state_dict()
     missing = [name for name in expected if name not in state]
     surplus = [name for name in state if name not in expected]
@@ -145,7 +156,6 @@ def fill(
             f'{source}: {", ".join(problems)}. Choose the model that the '
             'weights were made for, or another file.'
         )
-    model.load_state_dict(state)
 
 
 def pixel_statistics(model: torch.nn.Module) -> _Statistics | None:

@@ -28,10 +28,21 @@ Tokenizer = Callable[[list[str]], torch.Tensor]
 BATCH_SIZE = 64
 
 
-def clip_tokenizer(context_length: int = 77) -> Tokenizer:
-    """Return CLIP's tokenizer: N texts to (N, context_length) int64."""
+def clip_tokenizer(
+    context_length: int = 77, *, clean: str = 'lower'
+) -> Tokenizer:
+    """Return CLIP's tokenizer: N texts to (N, context_length) int64.
+
+    Parameters
+    ----------
+    context_length : int
+        Tokens of a text.
+    clean : {'lower', 'whitespace', 'canonicalize'}
+        How texts are made plain first: in small letters, as they are, or in
+        small letters without punctuation.
+    """
     tokenizer: Tokenizer = open_clip.SimpleTokenizer(
-        context_length=context_length
+        context_length=context_length, clean=clean
     )
     return tokenizer
 
