@@ -165,6 +165,24 @@ def test_all_regions_of_a_plane_answer(owner: Owner, regions: int) -> None:
     assert sum(kept.live is not None for kept in found) == 32
 
 
+def test_what_is_replaced_sleeps_though_others_hold_it(owner: Owner) -> None:
+    viewer, result = make_stack(1)
+    snapshots = take_snapshots(result.image, viewer, Settings(), scope='all')
+    book = LiveBook(viewer)
+    add_all(book, snapshots, result, owner)
+    (old,) = book.find(result, snapshots[0].index)
+    add_all(book, snapshots, result, owner)
+    assert old.live is None
+    (new,) = book.find(result, snapshots[0].index)
+    assert new.live is not None
+    # Nor does it stay awake once it was asked again.
+    old.live = Live()
+    book.use(old)
+    assert old.live is None
+    viewer.layers.remove(result.labels)
+    assert new.live is None
+
+
 def test_memory_is_given_back(owner: Owner) -> None:
     viewer, result = make_stack(2)
     snapshots = take_snapshots(result.image, viewer, Settings(), scope='all')

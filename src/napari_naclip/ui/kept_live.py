@@ -196,6 +196,10 @@ class LiveBook:
 
         From any thread: it neither adds nor drops anything.
         """
+        if kept not in self._kept:
+            # Dropped while it woke: nothing here could let it sleep again.
+            kept.live = None
+            return
         kept.used = next(_USES)
         self._make_room(kept.result, kept.snapshot.index)
 
@@ -260,7 +264,11 @@ class LiveBook:
                 kept.live.free()
 
     def _drop(self, is_gone: Callable[[KeptLive], bool]) -> None:
-        self._kept = [kept for kept in self._kept if not is_gone(kept)]
+        gone = [kept for kept in self._kept if is_gone(kept)]
+        self._kept = [kept for kept in self._kept if kept not in gone]
+        for kept in gone:
+            # Others hold it still, such as the regions that were found.
+            kept.live = None
 
     def _on_layer_removed(self, event: Any) -> None:
         layer = event.value
