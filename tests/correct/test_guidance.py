@@ -156,6 +156,34 @@ def test_looked_at_areas_stay_so_when_regions_are_made_anew(
     assert guidance.back() is None
 
 
+def test_what_is_settled_no_more_is_open_again(draft, regions) -> None:
+    guidance = Guidance(regions)
+    first, second = (guidance.next(), None)
+    settled = regions.ids == first
+    guidance.accept(first)
+    second = guidance.next()
+    guidance.assign(second, 90)
+    settled |= regions.ids == second
+
+    def look() -> list[int]:
+        for _ in guidance.look(lambda rows, cols: settled[np.ix_(rows, cols)]):
+            pass
+        return guidance.is_looked_at().nonzero()[0].tolist()
+
+    assert look() == sorted([first, second])
+    # The person gave one back to the model.
+    settled &= regions.ids != first
+    assert look() == [second]
+    assert guidance.is_open()[first]
+    # It can be answered again, and regions be made anew.
+    guidance.accept(first)
+    assert not guidance.is_open()[first]
+    guidance.remake(regions)
+    assert look() == [second]
+    settled |= regions.ids == first
+    assert look() == sorted([first, second])
+
+
 def test_answers_tell_about_regions_that_look_alike(regions) -> None:
     guidance = Guidance(regions)
     values, counts = np.unique(regions.labels, return_counts=True)

@@ -10,10 +10,12 @@ from napari_naclip.engine.types import Region
 from napari_naclip.layers import assign as assigning
 from napari_naclip.layers import history
 from napari_naclip.layers.assign import (
+    Acceptance,
     Assignment,
     accept,
     assign,
     take_back,
+    withdraw,
 )
 from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import Result
@@ -135,14 +137,15 @@ def test_little_is_kept_of_each_pixel(result, monkeypatch) -> None:
 def test_what_was_accepted_is_not_written_again(result) -> None:
     mask = np.zeros((10, 10), bool)
     mask[2:5] = True
-    for _ in accept(result, PLANE, REGION, mask):
+    acceptance = Acceptance(result)
+    for _ in accept(result, PLANE, REGION, mask, acceptance):
         pass
     new = np.full((20, 30), 9, np.uint8)
     kept = write_block(result, PLANE, new)
     inside = result.labels.data[1, 2:12, 3:13]
     assert kept == mask.sum()
     np.testing.assert_array_equal(inside == 9, ~mask)
-    for _ in accept(result, PLANE, REGION, mask, is_right=False):
+    for _ in withdraw(acceptance):
         pass
     assert write_block(result, PLANE, new) == 0
     assert (result.labels.data[1] == 9).all()
@@ -154,3 +157,101 @@ def test_forgetting_edits_forgets_what_was_accepted(result) -> None:
     forget_edits(result, PLANE)
     write_block(result, PLANE, np.full((20, 30), 9, np.uint8))
     assert (result.labels.data[1] == 9).all()
+
+
+def test_what_another_answer_accepted_stays_accepted(result) -> None:
+    first, second = np.zeros((2, 10, 10), bool)
+    first[:6] = second[3:] = True
+    for _ in accept(result, PLANE, REGION, first):
+        pass
+    acceptance = Acceptance(result)
+    for _ in accept(result, PLANE, REGION, second, acceptance):
+        pass
+    for _ in withdraw(acceptance):
+        pass
+    inside = result.accepted[1, 2:12, 3:13]
+    np.testing.assert_array_equal(inside, first)
+    assert result.accepted.sum() == first.sum()
+
+
+def test_what_was_accepted_before_keeps_its_label(result) -> None:
+    mask = np.ones((10, 10), bool)
+    right = np.random.default_rng(3).random((10, 10)) < 0.5
+    before = result.labels.data[1, 2:12, 3:13].copy()
+    for _ in accept(result, PLANE, REGION, right):
+        pass
+    give(result, mask, 9)
+    inside = result.labels.data[1, 2:12, 3:13]
+    np.testing.assert_array_equal(inside, np.where(right, before, 9))
+
+
+def test_locked_classes_are_neither_overwritten_nor_extended(result) -> None:
+    mask = np.ones((10, 10), bool)
+    before = result.labels.data.copy()
+    for _ in assign(
+        result, PLANE, REGION, mask, Assignment(result, 3), {3, 9}
+    ):
+        pass
+    np.testing.assert_array_equal(result.labels.data, before)
+    assignment = Assignment(result, 7)
+    for _ in assign(result, PLANE, REGION, mask, assignment, {2}):
+        pass
+    given = result.labels.data.copy()
+    inside = before[1, 2:12, 3:13] != 2
+    np.testing.assert_array_equal(given[1, 2:12, 3:13] == 7, inside)
+    # A class that is locked since gets nothing back either.
+    for _ in take_back(assignment, {1}):
+        pass
+    now = result.labels.data
+    np.testing.assert_array_equal(
+        now, np.where((given == 7) & (before != 1), before, given)
+    )
+
+
+def test_back_makes_no_edit_where_the_model_agrees_by_now(result) -> None:
+    mask = np.ones((10, 10), bool)
+    assignment = give(result, mask, 3)
+    model = np.full((20, 30), 8, np.uint8)
+    write_block(result, PLANE, model, mode='everywhere')
+    model[2:6] = 3
+    write_block(result, PLANE, model, mode='everywhere')
+    for _ in take_back(assignment):
+        pass
+    np.testing.assert_array_equal(result.labels.data, result.written)
+
+
+def test_back_gives_what_the_model_says_now(result) -> None:
+    mask = np.zeros((10, 10), bool)
+    mask[:5] = True
+    assignment = give(result, mask, 9)
+    # The model has another opinion by now.
+    result.written[1, 2:7, 3:13] = 5
+    for _ in take_back(assignment):
+        pass
+    assert (result.labels.data[1, 2:7, 3:13] == 5).sum() == 50
+
+
+def test_what_fails_can_be_taken_back_again(result, monkeypatch) -> None:
+    monkeypatch.setattr(assigning, '_PIECE', 30)
+    mask = np.ones((10, 10), bool)
+    before = result.labels.data.copy()
+    assignment = give(result, mask, 9)
+    left, set_item = 2, result.labels.data_setitem
+
+    def fail(*args) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError('no room')
+        set_item(*args)
+
+    monkeypatch.setattr(result.labels, 'data_setitem', fail)
+    with pytest.raises(OSError, match='no room'):
+        for _ in take_back(assignment):
+            pass
+    assert (result.labels.data == 9).any()
+    left = 100
+    for _ in take_back(assignment):
+        pass
+    np.testing.assert_array_equal(result.labels.data, before)
+    assert not assignment.pieces

@@ -7,6 +7,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_naclip.demo.scenes import demo_scene
+from napari_naclip.layers import assign as assigning
 from napari_naclip.ui.correct import messages
 from napari_naclip.ui.correct.guide import OUTLINE_NAME
 
@@ -262,3 +263,94 @@ def test_what_was_accepted_stays(guided, click_next, press_key, qtbot) -> None:
         lambda: (labels.data[~first] != value).all(), timeout=TIMEOUT
     )
     assert (labels.data[first] == value).all()
+
+
+def test_locked_classes_are_neither_asked_nor_given(
+    guided, click_next, press_key
+) -> None:
+    viewer, widget, labels = guided
+    panel, model = widget.correct.guide, widget.classes._model
+    panel.teach.setChecked(False)
+    click_next(widget)
+    first = outlined(viewer)
+    (own,) = np.unique(labels.data[first])
+    # What is outlined is locked: another region follows.
+    model.set_locked([int(own)], is_locked=True)
+    click_next(widget)
+    assert not (labels.data[outlined(viewer)] == own).any()
+    (place,) = (
+        place for place, value in enumerate(panel._values) if value == own
+    )
+    button = panel.choices[place]
+    assert not button.isEnabled()
+    assert button.text().endswith('(locked)')
+    assert button.toolTip() == messages.LOCKED_CHOICE
+    before = labels.data.copy()
+    press_key(widget, str(place + 1))
+    np.testing.assert_array_equal(labels.data, before)
+    (action,) = (
+        each for each in panel._menu.actions() if 'locked' in each.text()
+    )
+    assert not action.isEnabled()
+    model.set_locked([int(own)], is_locked=False)
+    assert button.isEnabled()
+    press_key(widget, str(place + 1))
+    assert (labels.data != before).any()
+    given = labels.data.copy()
+    model.set_locked([int(own)], is_locked=True)
+    press_key(widget, 'B')
+    assert panel.about.text() == messages.BACK_LOCKED
+    np.testing.assert_array_equal(labels.data, given)
+    model.set_locked([int(own)], is_locked=False)
+    press_key(widget, 'B')
+    np.testing.assert_array_equal(labels.data, before)
+
+
+def test_what_cannot_be_written_leaves_no_half_answer(
+    guided, click_next, press_key, monkeypatch
+) -> None:
+    viewer, widget, labels = guided
+    monkeypatch.setattr(assigning, '_PIECE', 100)
+    panel = widget.correct.guide
+    click_next(widget)
+    before = labels.data.copy()
+    own = labels.data[outlined(viewer)][0]
+    place = next(i for i, each in enumerate(panel._values) if each != own)
+    written = Faults(labels.data_setitem, 1)
+    monkeypatch.setattr(labels, 'data_setitem', written)
+    press_key(widget, str(place + 1))
+    assert written.has_failed
+    assert panel.about.text() == messages.NOTHING_WRITTEN.format('no room')
+    np.testing.assert_array_equal(labels.data, before)
+    assert not panel.back.isEnabled()
+    assert not any(row.teaching for row in widget.classes.rows())
+    # What cannot be taken back stays an answer.
+    panel.teach.setChecked(False)
+    monkeypatch.setattr(labels, 'data_setitem', written.work)
+    click_next(widget)
+    press_key(widget, str(place + 1))
+    written = Faults(labels.data_setitem, 0)
+    monkeypatch.setattr(labels, 'data_setitem', written)
+    press_key(widget, 'B')
+    assert panel.about.text() == messages.NOT_TAKEN_BACK.format('no room')
+    assert panel.back.isEnabled()
+    press_key(widget, 'B')
+    np.testing.assert_array_equal(labels.data, before)
+    assert not panel.back.isEnabled()
+
+
+class Faults:
+    """Writes, and fails once, after some times."""
+
+    def __init__(self, work, times: int) -> None:
+        self.work, self.times = work, times
+
+    @property
+    def has_failed(self) -> bool:
+        return self.times < 0
+
+    def __call__(self, *args) -> None:
+        self.times -= 1
+        if self.times == -1:
+            raise OSError('no room')
+        self.work(*args)

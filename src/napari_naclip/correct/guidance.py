@@ -100,6 +100,8 @@ class Guidance:
         self._doubt = doubt.first_doubt(regions)
         self._alike = doubt.likeness(regions)
         self._edited = np.zeros(len(regions))
+        #: Regions whose answer is not there any more.
+        self._is_given_back = np.zeros(len(regions), bool)
         self._update()
 
     @property
@@ -133,7 +135,7 @@ class Guidance:
             raise ValueError(
                 f'{edited.shape} edited pixels of {regions.ids.shape}'
             )
-        for _ in self.look(
+        for _ in self._count(
             lambda rows, columns: edited[np.ix_(rows, columns)]
         ):
             pass
@@ -141,15 +143,29 @@ class Guidance:
     def look(
         self, read: Callable[[Integers, Integers], Mask]
     ) -> Iterator[None]:
-        """Find out which pixels a person has edited; yield now and then.
+        """Find out which pixels are settled; yield now and then.
 
-        Where regions are made anew meanwhile it ends without an effect.
+        A region that was answered for, but of which most is not settled any
+        more, is open again: its answer was overwritten or forgotten. Where
+        regions are made anew meanwhile it ends without an effect.
 
         Parameters
         ----------
         read : callable
-            Gets rows and columns, increasing; returns a bool array of them.
+            Gets rows and columns, increasing; returns a bool array of them:
+            pixels that a person has edited or accepted, or that are not to
+            change.
         """
+        regions = self._regions
+        yield from self._count(read)
+        if regions is self._regions:
+            self._is_given_back = self._edited < _MOST_OF_IT
+            self._update()
+
+    def _count(
+        self, read: Callable[[Integers, Integers], Mask]
+    ) -> Iterator[None]:
+        """Find out which share of each region is edited, as ``look``."""
         regions = self._regions
         rows, columns = (regions.grid.positions(axis) for axis in (0, 1))
         sums = np.zeros(len(regions))
@@ -269,6 +285,7 @@ class Guidance:
             area=int(self._regions.areas[index]),
         )
         self._steps.append(step)
+        self._is_given_back[index] = False
         self._covers[step.cover] += 1
         self._update()
         return step
@@ -316,11 +333,15 @@ class Guidance:
                 index = self.index_of(step)
                 area = int(self._regions.areas[index])
                 seen[index] |= step.area >= _MOST_OF_IT * area
+        seen &= ~self._is_given_back
         # What was looked at before labels changed is right by now.
         answers = np.where(seen, 0.0, np.nan)
         labels = self._regions.labels.copy()
         for step in self._steps:
-            if step.round == self._round:
+            if (
+                step.round == self._round
+                and not self._is_given_back[step.index]
+            ):
                 seen[step.index] = True
                 answers[step.index] = float(step.is_change)
                 labels[step.index] = step.value

@@ -13,12 +13,13 @@ import numpy as np
 
 from napari_naclip.engine.outputs import zeros
 from napari_naclip.engine.types import Region
+from napari_naclip.layers.blocks import find_locked, put
 from napari_naclip.layers.edits import block_of
 from napari_naclip.layers.history import Piece, UndoStep, shrunk
 from napari_naclip.layers.written import share_written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -51,17 +52,35 @@ class Assignment:
         return sum(len(piece.before) for piece in self.pieces)
 
 
+@dataclass(slots=True, eq=False)
+class Acceptance:
+    """Which pixels of a result were said to be right, and were not before.
+
+    Attributes
+    ----------
+    result : Result
+    pieces : list of (index, bool array)
+        Blocks of the layer, and which of their pixels.
+    """
+
+    result: Result
+    pieces: list[tuple[tuple[int | slice, ...], npt.NDArray[np.bool_]]] = (
+        field(default_factory=list, repr=False)
+    )
+
+
 def assign(
     result: Result,
     plane: Sequence[int | slice],
     region: Region,
     mask: npt.NDArray[np.bool_],
     assignment: Assignment,
+    locked: Collection[int] = frozenset(),
 ) -> Iterator[None]:
     """Give the pixels of a mask a value; yield after each piece.
 
-    Pixels that the person edited before stay as they are. For napari's undo
-    it is one step.
+    Pixels that the person edited or accepted before stay as they are. For
+    napari's undo it is one step.
 
     Parameters
     ----------
@@ -73,24 +92,62 @@ def assign(
     mask : (rows, columns) bool array
     assignment : Assignment
         Takes in what changes; holds the value.
+    locked : collection of int
+        Values of locked classes: neither overwritten nor extended.
     """
     layer, value = result.labels, assignment.value
+    if value in locked:
+        return
     undo = UndoStep(layer)
-    step = max(1, _PIECE // max(1, mask.shape[1]))
-    for start in range(0, len(mask), step):
-        part = mask[start : start + step]
-        top = region.top + start
-        at = block_of(
-            plane, Region(top, region.left, top + len(part), region.right)
-        )
+    for at, part in _pieces(plane, region, mask):
         now = np.asarray(layer.data[at])
         changes = now == np.asarray(result.written[at])
         changes &= part
         changes &= now != value
+        changes &= ~find_locked(locked, now)
+        if result.accepted is not None:
+            changes &= ~np.asarray(result.accepted[at])
         if changes.any():
             piece = Piece.of(at, changes, now[changes])
             assignment.pieces.append(piece)
             undo.set(piece, value)
+        yield
+
+
+def take_back(
+    assignment: Assignment, locked: Collection[int] = frozenset()
+) -> Iterator[None]:
+    """Give what was assigned back to the model; yield after each piece.
+
+    Only what the model labeled was assigned, so that it gets what the model
+    wrote last: that is what stood there, or what a later run or setting would
+    have written. Where something else was painted since, that stays. Where
+    it fails, it can be called again for the rest.
+
+    Parameters
+    ----------
+    assignment : Assignment
+        Loses what is taken back.
+    locked : collection of int
+        Values of locked classes: neither overwritten nor extended.
+    """
+    result = assignment.result
+    layer = result.labels
+    undo = UndoStep(layer)
+    while assignment.pieces:
+        piece = assignment.pieces[-1]
+        now = np.asarray(layer.data[piece.at])
+        model = np.asarray(result.written[piece.at])
+        ours = piece.mask & (now == assignment.value)
+        # Where the model agrees by now there is nothing to take back.
+        ours &= model != now
+        ours &= ~find_locked(locked, now, model)
+        if ours.any():
+            undo.set(
+                Piece(piece.at, ours, shrunk(now[ours])), shrunk(model[ours])
+            )
+        # Not before it is written: a failure must not lose it.
+        assignment.pieces.pop()
         yield
 
 
@@ -99,41 +156,62 @@ def accept(
     plane: Sequence[int | slice],
     region: Region,
     mask: npt.NDArray[np.bool_],
-    *,
-    is_right: bool = True,
+    acceptance: Acceptance | None = None,
 ) -> Iterator[None]:
-    """Say that the labels of a mask's pixels are right, or take it back.
+    """Say that the labels of a mask's pixels are right.
 
     In steps; see ``assign``. A later run or setting leaves them as they are.
+
+    Parameters
+    ----------
+    result : Result
+    plane : sequence of int or slice
+    region : Region
+    mask : (rows, columns) bool array
+    acceptance : Acceptance, optional
+        Takes in which pixels were not accepted before.
     """
     if result.accepted is None:
         result.accepted = zeros(tuple(result.labels.data.shape), bool)
         share_written(result)
+    for at, part in _pieces(plane, region, mask):
+        new = part & ~np.asarray(result.accepted[at])
+        if new.any():
+            if acceptance is not None:
+                acceptance.pieces.append((at, new))
+            put(result.accepted, at, np.ones_like(new), new)
+            result.tell_accepted(at)
+        yield
+
+
+def withdraw(acceptance: Acceptance) -> Iterator[None]:
+    """Take back what was said to be right, in steps; see ``take_back``.
+
+    What another answer accepted before stays accepted.
+    """
+    result = acceptance.result
+    while acceptance.pieces:
+        at, mask = acceptance.pieces[-1]
+        if result.accepted is not None:
+            put(result.accepted, at, np.zeros_like(mask), mask)
+            result.tell_accepted(at)
+        acceptance.pieces.pop()
+        yield
+
+
+def _pieces(
+    plane: Sequence[int | slice],
+    region: Region,
+    mask: npt.NDArray[np.bool_],
+) -> Iterator[tuple[tuple[int | slice, ...], npt.NDArray[np.bool_]]]:
+    """Yield blocks of a layer, a piece each, and the mask's part of them."""
     step = max(1, _PIECE // max(1, mask.shape[1]))
     for start in range(0, len(mask), step):
         part = mask[start : start + step]
         top = region.top + start
-        at = block_of(
-            plane, Region(top, region.left, top + len(part), region.right)
+        yield (
+            block_of(
+                plane, Region(top, region.left, top + len(part), region.right)
+            ),
+            part,
         )
-        block = np.asarray(result.accepted[at])
-        result.accepted[at] = block | part if is_right else block & ~part
-        result.tell_accepted(at)
-        yield
-
-
-def take_back(assignment: Assignment) -> Iterator[None]:
-    """Put back what stood there; yield after each piece.
-
-    Where something else was painted since, that stays.
-    """
-    layer = assignment.result.labels
-    undo = UndoStep(layer)
-    while assignment.pieces:
-        piece = assignment.pieces.pop()
-        now = np.asarray(layer.data[piece.at])
-        ours = piece.mask & (now == assignment.value)
-        if ours.any():
-            back = shrunk(piece.before[ours[piece.mask]])
-            undo.set(Piece(piece.at, ours, shrunk(now[ours])), back)
-        yield

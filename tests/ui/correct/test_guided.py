@@ -12,6 +12,7 @@ from napari.components import ViewerModel
 from napari_naclip.correct.grid import Grid
 from napari_naclip.correct.regions import Regions
 from napari_naclip.engine.types import Region, Settings
+from napari_naclip.layers.assign import accept
 from napari_naclip.layers.labels import Result
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.ui.correct import guided
@@ -137,9 +138,9 @@ def test_a_region_holds_its_label_until_most_has_another(
         assert not place.holds(index)
 
 
-def chosen(*places: Guided) -> tuple[Guided, int] | None:
+def chosen(*places: Guided, locked=frozenset()) -> tuple[Guided, int] | None:
     """Do all steps of ``choose``."""
-    steps = choose(places)
+    steps = choose(places, locked)
     while True:
         try:
             next(steps)
@@ -152,3 +153,25 @@ def test_the_best_is_chosen_unless_all_is_edited(place: Guided) -> None:
     assert chosen(place) == (place, index)
     place.result.labels.data[:] = 9
     assert chosen(place) is None
+
+
+def test_what_was_accepted_is_not_asked_again(place: Guided) -> None:
+    result, snapshot = place.result, place.kept.snapshot
+    first = place.place(chosen(place)[1])
+    for _ in accept(result, place.plane, first.region, first.mask):
+        pass
+    # Both by what is found anew, and by what is looked for later.
+    again = Guided(replace(place._found, edited=find_edited(result, snapshot)))
+    for each in (place, again):
+        index = int(place._placed[0])
+        if each is place:
+            for _ in each.look_for_edits():
+                pass
+        assert not each.guidance.is_open()[index]
+        assert chosen(each)[1] != index
+
+
+def test_regions_of_locked_classes_are_not_chosen(place: Guided) -> None:
+    assert chosen(place) is not None
+    assert chosen(place, locked={1}) is None
+    assert chosen(place, locked={2}) is not None

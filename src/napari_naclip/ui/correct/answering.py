@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject
 
 from napari_naclip.engine.errors import InputError
+from napari_naclip.layers.assign import (
+    Acceptance,
+    Assignment,
+    accept,
+    assign,
+    take_back,
+    withdraw,
+)
 from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from napari_naclip.correct.guidance import Step
     from napari_naclip.engine.taught import Example
-    from napari_naclip.layers.assign import Assignment
     from napari_naclip.ui.class_table.panel import ClassPanel
-    from napari_naclip.ui.correct.guided import Guided
+    from napari_naclip.ui.correct.guided import Guided, Placed
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Answer:
     """What a person answered, so that it can be taken back.
 
@@ -30,16 +37,52 @@ class Answer:
     guided : Guided
     step : Step
         Of its guidance.
-    assignment : Assignment or None
-        None where labels stayed.
+    made : Assignment or Acceptance
+        What it changed: labels, or what counts as right.
     example : Example or None
         What the class was taught by it.
     """
 
     guided: Guided
     step: Step
-    assignment: Assignment | None = field(default=None, repr=False)
+    made: Assignment | Acceptance = field(repr=False)
     example: Example | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, guided: Guided, step: Step) -> Answer:
+        """Return an answer that has changed nothing yet."""
+        result = guided.result
+        return cls(
+            guided,
+            step,
+            Assignment(result, step.value)
+            if step.is_change
+            else Acceptance(result),
+        )
+
+    def write(self, found: Placed, locked: Collection[int]) -> Iterator[None]:
+        """Write it where the region is, in steps; locked classes stay."""
+        result, made = self.guided.result, self.made
+        where = (result, self.guided.plane, found.region, found.mask)
+        if isinstance(made, Assignment):
+            return assign(*where, made, locked)
+        return accept(*where, made)
+
+    def take_back(self, locked: Collection[int]) -> Iterator[None]:
+        """Take back what of it is written, in steps."""
+        if isinstance(self.made, Assignment):
+            yield from take_back(self.made, locked)
+        else:
+            yield from withdraw(self.made)
+        # The next question may be how much is left.
+        yield from self.guided.look_for_edits(locked)
+
+    def touches(self, locked: Collection[int]) -> bool:
+        """Return whether it is about labels that are locked."""
+        return self.step.is_change and not {
+            self.step.label,
+            self.step.value,
+        }.isdisjoint(locked)
 
 
 def teach(classes: ClassPanel, value: int, example: Example) -> bool:

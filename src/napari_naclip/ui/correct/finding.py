@@ -37,7 +37,8 @@ class Found:
     values : tuple of int
         Label values of these classes.
     edited : (H, W) bool array
-        Pixels that the person edited, or that are not to be labeled.
+        Pixels that the person edited or accepted, or that are not to be
+        labeled.
     center : (D,) float32 array
         What tokens of the picture have in common; see ``find_center``.
     model : str
@@ -65,12 +66,15 @@ class Found:
 def find_edited(result: Result, snapshot: PlaneSnapshot) -> Mask:
     """Return the (H, W) pixels that regions are not to be made of.
 
-    Those that the person edited, and those beside what was drawn.
+    Those that the person edited or accepted, and those beside what was
+    drawn.
     """
     at = snapshot.index_of(snapshot.region)
     edited = np.asarray(result.labels.data[at]) != np.asarray(
         result.written[at]
     )
+    if result.accepted is not None:
+        edited |= np.asarray(result.accepted[at])
     edited = snapshot.orient(edited)
     return edited if snapshot.mask is None else edited | ~snapshot.mask
 

@@ -12,12 +12,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from napari_naclip.layers.assign import (
-    Assignment,
-    accept,
-    assign,
-    take_back,
-)
 from napari_naclip.layers.outline import Outline
 from napari_naclip.layers.view import look_at
 from napari_naclip.ui.asides import Asides
@@ -32,7 +26,7 @@ from napari_naclip.ui.correct.finding import find_guided
 from napari_naclip.ui.correct.guided import (
     Guided,
     choose,
-    find_choices,
+    describe,
 )
 from napari_naclip.ui.painting import painted_later
 
@@ -100,6 +94,7 @@ class Guide(QObject):
         self._panel.assigned.connect(self._on_assigned)
         self._panel.back_wanted.connect(self._on_back)
         live.followed.connect(self._on_labels_changed)
+        classes.locks_changed.connect(self._on_locks_changed)
         self._show_progress()
 
     @property
@@ -119,7 +114,7 @@ class Guide(QObject):
             for each in self._places
             if each.result.labels in self._viewer.layers
         ]
-        self._answers = [x for x in self._answers if x.guided in self._places]
+        self._forget_gone()
         has_gone = self._current is not None and (
             self._current[0] not in self._shown_places()
         )
@@ -224,10 +219,14 @@ class Guide(QObject):
             self._on_next()
 
     def _add(self, place: Guided) -> None:
-        self._places.append(place)
-        gone = self._places[:-_MOST_PLACES]
-        self._places = self._places[-_MOST_PLACES:]
-        self._answers = [x for x in self._answers if x.guided not in gone]
+        self._places = [*self._places, place][-_MOST_PLACES:]
+        self._forget_gone()
+
+    def _forget_gone(self) -> None:
+        """Keep nothing of planes that are known no more."""
+        known = self._places
+        self._answers = [x for x in self._answers if x.guided in known]
+        self._waiting = {x: y for x, y in self._waiting.items() if x in known}
 
     def _take_waiting(self) -> None:
         for place, found in self._waiting.items():
@@ -258,7 +257,9 @@ class Guide(QObject):
 
     def _choose(self, wanted: tuple[KeptLive, ...]) -> Iterator[None]:
         """Look for edits, in steps that hold up no window; show the best."""
-        best = yield from choose(self._shown_places())
+        best = yield from choose(
+            self._shown_places(), self._classes.locked_values()
+        )
         if (
             self._wanted is not wanted
             or self._current is not None
@@ -280,20 +281,24 @@ class Guide(QObject):
                 self._draw(place, index),
             )
         )
-        regions = place.guidance.regions
-        choices, everything = find_choices(place, index)
-        own = int(regions.labels[index])
-        names = {each.value: each.name for each in everything}
-        self._panel.show_region(
-            messages.describe_region(
-                names.get(own, str(own)),
-                float(regions.confidence[index]),
-                int(regions.areas[index]),
-            ),
-            choices,
-            everything,
-        )
+        self._show_choices(place, index)
         self._show_progress()
+
+    def _show_choices(self, place: Guided, index: int) -> None:
+        self._panel.show_region(
+            *describe(place, index, self._classes.locked_values())
+        )
+
+    def _on_locks_changed(self) -> None:
+        if self._current is None:
+            return
+        place, index = self._current
+        label = int(place.guidance.regions.labels[index])
+        if label in self._classes.locked_values():
+            # There is nothing to answer any more.
+            self._on_next()
+        else:
+            self._show_choices(place, index)
 
     def _draw(self, place: Guided, index: int) -> Iterator[None]:
         """Bring a region onto the canvas, in steps that hold up no window.
@@ -339,59 +344,53 @@ class Guide(QObject):
             return
         place, index = self._current
         found, example = place.place(index), place.example(index)
-        step = place.guidance.assign(index, value)
-        made = Assignment(place.result, value) if step.is_change else None
-        where = (place.result, place.plane, found.region, found.mask)
+        answer = Answer.of(place, place.guidance.assign(index, value))
+        locked = self._classes.locked_values()
 
         def go_on() -> None:
             # Not before it is written: what follows keeps edits only.
-            is_taught = (
-                made is not None
+            if (
+                answer.step.is_change
                 and self._panel.teach.isChecked()
                 and teach(self._classes, value, example)
-            )
-            self._answers.append(
-                Answer(place, step, made, example if is_taught else None)
-            )
+            ):
+                answer.example = example
+            self._answers.append(answer)
+            self._show_progress()
             self._on_next()
 
         def undo(error: Exception) -> None:
             place.guidance.back()
-            self._on_not_written(error)
+            self._writing.begin(
+                answer.take_back(locked),
+                lambda: self.rest(messages.NOTHING_WRITTEN.format(error)),
+                lambda _: self.rest(messages.NOT_WRITTEN.format(error)),
+            )
 
-        self._writing.begin(
-            accept(*where) if made is None else assign(*where, made),
-            go_on,
-            undo,
-        )
-
-    def _on_not_written(self, error: Exception) -> None:
-        self.rest(messages.NOT_WRITTEN.format(error))
+        self._writing.begin(answer.write(found, locked), go_on, undo)
 
     def _on_back(self) -> None:
         if not self._answers or self._writing.is_busy:
             return
-        answer = self._answers.pop()
-        place = answer.guided
-        place.guidance.back()
-        unteach(self._classes, answer)
-        self._take_waiting()
+        answer, locked = self._answers[-1], self._classes.locked_values()
+        if answer.touches(locked):
+            self.rest(messages.BACK_LOCKED)
+            return
 
         def show_again() -> None:
+            # Not before it is written: else it could not be tried again.
+            place = answer.guided
+            self._answers = [x for x in self._answers if x is not answer]
+            place.guidance.back()
+            unteach(self._classes, answer)
+            self._take_waiting()
             if place in self._shown_places():
                 self._show(place, place.guidance.index_of(answer.step))
             else:
                 self.rest(messages.BACK_ELSEWHERE)
 
-        if answer.assignment is None:
-            found = place.place(place.guidance.index_of(answer.step))
-            work = accept(
-                place.result,
-                place.plane,
-                found.region,
-                found.mask,
-                is_right=False,
-            )
-        else:
-            work = take_back(answer.assignment)
-        self._writing.begin(work, show_again, self._on_not_written)
+        self._writing.begin(
+            answer.take_back(locked),
+            show_again,
+            lambda error: self.rest(messages.NOT_TAKEN_BACK.format(error)),
+        )

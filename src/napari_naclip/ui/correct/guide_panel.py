@@ -22,7 +22,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_naclip.ui.correct.messages import describe_share
+from napari_naclip.ui.correct.messages import (
+    LOCKED_CHOICE,
+    describe_choice,
+    describe_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,12 +47,15 @@ class Choice:
     name, color : str
     share : float or None
         Probability, 0 to 1; None where it is not told.
+    is_locked : bool
+        It may not be given.
     """
 
     value: int
     name: str
     color: str
     share: float | None = None
+    is_locked: bool = False
 
 
 class GuidePanel(QWidget):
@@ -96,11 +103,7 @@ class GuidePanel(QWidget):
         self.about = _make_line('The region')
         self.progress = _make_line('How much has been looked at')
         self.choices = [
-            _make_button(
-                '',
-                f'The region gets this class. {number} while the focus is in '
-                'this part of the panel.',
-            )
+            _make_button('', describe_choice(number))
             for number in range(1, CHOICES + 1)
         ]
         self._values: list[int] = []
@@ -190,9 +193,11 @@ class GuidePanel(QWidget):
         self._menu.clear()
         for each in others:
             action = self._menu.addAction(
-                _swatch(each.color, self.devicePixelRatioF()), each.name
+                _swatch(each.color, self.devicePixelRatioF()),
+                f'{each.name} (locked)' if each.is_locked else each.name,
             )
             if action is not None:
+                action.setEnabled(not each.is_locked)
                 action.triggered.connect(
                     lambda _=False, value=each.value: self.assigned.emit(value)
                 )
@@ -222,10 +227,16 @@ class GuidePanel(QWidget):
                 if choice.share is None
                 else f'  {describe_share(choice.share)}'
             )
+            if choice.is_locked:
+                share = f'{share} (locked)'
             # An ampersand in a name is no mark of a key.
             name = choice.name.replace('&', '&&')
             button.setText(f'{number}  {name}{share}')
             button.setAccessibleName(f'{choice.name}{share}')
+            button.setEnabled(not choice.is_locked)
+            button.setToolTip(
+                LOCKED_CHOICE if choice.is_locked else describe_choice(number)
+            )
             button.setIcon(_swatch(choice.color, self.devicePixelRatioF()))
         if had_focus and not any(button.hasFocus() for button in self.choices):
             # Else the keys would end with the button that had it.

@@ -14,12 +14,13 @@ from napari_naclip.correct.guidance import Guidance
 from napari_naclip.engine.classes import BACKGROUND_NAME, BACKGROUND_VALUE
 from napari_naclip.engine.taught import Example
 from napari_naclip.engine.types import Region
-from napari_naclip.layers.blocks import reduce_mask
+from napari_naclip.layers.blocks import find_locked, reduce_mask
 from napari_naclip.layers.outline import reduction_of
 from napari_naclip.ui.correct.guide_panel import Choice
+from napari_naclip.ui.correct.messages import describe_region
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -127,20 +128,27 @@ class Guided:
         self._placed = None
         self.guidance.remake(found.regions, found.edited)
 
-    def look_for_edits(self) -> Iterator[None]:
-        """Take in what the person has edited since, in steps."""
+    def look_for_edits(
+        self, locked: Collection[int] = frozenset()
+    ) -> Iterator[None]:
+        """Take in what the person has edited or accepted since, in steps.
+
+        Labels of locked classes count as edited: nothing is to change there.
+        """
         snapshot, result = self.kept.snapshot, self.result
 
         def read(rows: Integers, columns: Integers) -> Mask:
-            edited: Mask = np.not_equal(
-                *(
-                    _read(array, snapshot, rows, columns)
-                    for array in (result.labels.data, result.written)
-                )
+            now, model = (
+                _read(array, snapshot, rows, columns)
+                for array in (result.labels.data, result.written)
             )
+            edited = now != model
+            edited |= find_locked(locked, now)
+            if result.accepted is not None:
+                edited |= _read(result.accepted, snapshot, rows, columns)
             if snapshot.mask is not None:
                 edited |= ~snapshot.mask[np.ix_(rows, columns)]
-            return edited
+            return np.asarray(edited)
 
         return self.guidance.look(read)
 
@@ -233,11 +241,11 @@ def _read(
 
 
 def choose(
-    places: Sequence[Guided],
+    places: Sequence[Guided], locked: Collection[int] = frozenset()
 ) -> Generator[None, None, tuple[Guided, int] | None]:
     """Look for edits, in steps; return where an answer is worth most."""
     for place in places:
-        yield from place.look_for_edits()
+        yield from place.look_for_edits(locked)
     best: tuple[float, Guided, int] | None = None
     for place in places:
         index = place.guidance.next()
@@ -250,7 +258,7 @@ def choose(
 
 
 def find_choices(
-    place: Guided, index: int
+    place: Guided, index: int, locked: Collection[int] = frozenset()
 ) -> tuple[list[Choice], list[Choice]]:
     """Return the likeliest classes of a region, and all that there are."""
     rows = place.result.rows
@@ -261,12 +269,30 @@ def find_choices(
     names.setdefault(
         BACKGROUND_VALUE, Choice(BACKGROUND_VALUE, BACKGROUND_NAME, '#000000')
     )
+    for value in names.keys() & locked:
+        names[value] = replace(names[value], is_locked=True)
     likely = [
         replace(names[value], share=share)
         for value, share in place.choices(index)
         if value in names
     ]
     return likely, list(names.values())
+
+
+def describe(
+    place: Guided, index: int, locked: Collection[int] = frozenset()
+) -> tuple[str, list[Choice], list[Choice]]:
+    """Return what a region is, and what ``find_choices`` returns."""
+    regions = place.guidance.regions
+    likely, everything = find_choices(place, index, locked)
+    own = int(regions.labels[index])
+    names = {each.value: each.name for each in everything}
+    about = describe_region(
+        names.get(own, str(own)),
+        float(regions.confidence[index]),
+        int(regions.areas[index]),
+    )
+    return about, likely, everything
 
 
 def find_looked(

@@ -19,7 +19,7 @@ NO_MEMORY: Final = (
     'There is not enough memory to look for regions. Close other layers, or '
     'label a smaller region.'
 )
-ALL_SEEN: Final = 'Every region has been looked at or edited.'
+ALL_SEEN: Final = 'Every region has been looked at, edited or locked.'
 FOLLOWING: Final = 'The labels are on their way…'
 NEEDS_LIVE: Final = (
     'The labels are part old, part new. Turn Live on, or press Run.'
@@ -27,6 +27,20 @@ NEEDS_LIVE: Final = (
 RUNNING: Final = 'A run is under way. Press Next when it has ended.'
 BACK_ELSEWHERE: Final = (
     'The last answer was taken back; it was about another plane.'
+)
+LOCKED_CHOICE: Final = (
+    'This class is locked: no region gets it. Unlock it in the class list '
+    'first.'
+)
+BACK_LOCKED: Final = (
+    'The last answer is about a class that is locked by now. Unlock it in '
+    'the class list, then press Back.'
+)
+NOTHING_WRITTEN: Final = (
+    'The labels could not be written: {}. They are as they were.'
+)
+NOT_TAKEN_BACK: Final = (
+    'The last answer could not be taken back: {}. Press Back to try again.'
 )
 NOT_WRITTEN: Final = (
     'The labels could not be written: {}. What was written so far is in the '
@@ -42,6 +56,14 @@ def describe_failed(error: Exception) -> str:
 def describe_share(share: float) -> str:
     """Return a share in percent, and what little there is as such."""
     return '< 1 %' if 0 < share < 0.01 else f'{100 * share:.0f} %'
+
+
+def describe_choice(number: int) -> str:
+    """Return what the button of a class does."""
+    return (
+        f'The region gets this class. {number} while the focus is in this '
+        'part of the panel.'
+    )
 
 
 def describe_region(name: str, share: float, pixels: int) -> str:
@@ -67,6 +89,6 @@ def describe_progress(guidances: list[Guidance]) -> str:
     noun = 'region' if steps == 1 else 'regions'
     return (
         f'{steps} {noun} answered, {describe_share(done / total)} of the '
-        f'pixels looked at or edited; perhaps {100 * wrong / total:.1f} % are still '
+        f'pixels looked at, edited or locked; perhaps {100 * wrong / total:.1f} % are still '
         'wrong.'
     )
