@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
 
 
+@functools.cache
 def shapes_of(arch: str) -> dict[str, tuple[int, ...]]:
     config = open_clip.get_model_config(arch)
     kind = (

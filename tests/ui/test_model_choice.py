@@ -211,6 +211,45 @@ def test_a_file_for_another_model_chooses_that(
     assert 'as RemoteCLIP-B-32 is' in panel.weights.look.text()
 
 
+def test_auto_takes_the_model_of_the_file(
+    qtbot, panel: ModelPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    type_name(qtbot, panel, 'auto')
+    assert panel.about.text() == model_messages.AUTO_ABOUT
+    path = tmp_path / 'mine.pt'
+    torch.save({'visual.trunk.blocks.0.a': torch.ones(2)}, path)
+    choose_file(qtbot, monkeypatch, panel, path)
+    assert 'Write which model it is' in panel.weights.look.text()
+    assert panel.model_request().name == 'auto'
+    path = tmp_path / 'remoteclip.pt'
+    write_weights(path, 'ViT-B-32')
+    choose_file(qtbot, monkeypatch, panel, path)
+    request = panel.model_request()
+    assert (request.name, request.weights) == ('RemoteCLIP-B-32', path)
+    text = panel.weights.look.text()
+    assert ': RemoteCLIP-B-32 was chosen. Built alike: ViT-B-32' in text
+    assert 'auto' not in text
+
+
+def test_a_model_is_said_to_fit_only_where_it_does(
+    qtbot, panel: ModelPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'mine.pt'
+    write_weights(path, 'ViT-B-32')
+    panel.choose_model('hf-hub:somebody/a-model')
+    choose_file(qtbot, monkeypatch, panel, path)
+    assert panel.model_request().name == 'hf-hub:somebody/a-model'
+    text = panel.weights.look.text()
+    assert 'is built is not known yet. Built alike: ViT-B-32' in text
+    panel.choose_model('QuiltNet-B-32')
+    choose_file(qtbot, monkeypatch, panel, path)
+    assert 'as QuiltNet-B-32 is' in panel.weights.look.text()
+    panel.choose_model('QuiltNet-B-16')
+    choose_file(qtbot, monkeypatch, panel, path)
+    assert panel.model_request().name == 'ViT-B-32'
+    assert 'not like QuiltNet-B-16' in panel.weights.look.text()
+
+
 def test_a_file_that_is_no_model_is_told(
     qtbot, panel: ModelPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

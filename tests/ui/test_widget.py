@@ -62,6 +62,27 @@ def test_keyboard_runs(
     assert len(viewer.layers) == 2
 
 
+def test_keyboard_runs_the_model_that_is_being_typed(
+    make_napari_viewer, open_widget, qtbot, wait_for_rest, picture
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(picture)
+    widget = open_widget(viewer)
+    widget.activateWindow()
+    widget.model.model.setFocus()
+    qtbot.keyClick(widget.model.model, Qt.Key.Key_End)
+    widget.model.typed.setFocus()
+    qtbot.waitUntil(widget.model.typed.hasFocus)
+    qtbot.keyClicks(widget.model.typed, 'nothing/such')
+    qtbot.keyClick(
+        widget.model.typed,
+        Qt.Key.Key_Return,
+        Qt.KeyboardModifier.ControlModifier,
+    )
+    assert widget.model.model_request().name == 'nothing/such'
+    assert "no architecture 'nothing'" in wait_for_rest(widget)
+
+
 def test_background_row(
     make_napari_viewer, open_widget, qtbot, press, run, picture
 ) -> None:

@@ -115,6 +115,8 @@ def find_presence(name: str, here: Collection[str] | None = None) -> str:
     """
     if name == registry.DEMO_NAME:
         return 'included'
+    if name == registry.AUTO_NAME:
+        return ''
     entry = registry.find_model(name)
     if not entry.repo and entry.folder is None:
         return ''

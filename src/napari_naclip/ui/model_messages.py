@@ -40,6 +40,10 @@ ACTIVATION_TIP: Final = (
     'subtly worse.'
 )
 DEMO_ABOUT: Final = 'Made for drawn scenes. Comes along, CC0-1.0.'
+AUTO_ABOUT: Final = (
+    'Takes the model that a file of weights looks like. Choose the file below '
+    '"Device, precision and weights".'
+)
 FILE_TIP: Final = (
     'A file of weights: safetensors, or a state dict that torch saved. What '
     'it looks like is told, and a model that fits is chosen.'
@@ -110,7 +114,9 @@ def describe_offer(entry: RegistryEntry, folder: Path) -> str:
     )
 
 
-def describe_look(path: Path, guess: Guess, before: str, after: str) -> str:
+def describe_look(
+    path: Path, guess: Guess, before: str, after: str, *, fits: bool | None
+) -> str:
     """Return what a file of weights looks like, and what was done about it.
 
     Parameters
@@ -119,16 +125,25 @@ def describe_look(path: Path, guess: Guess, before: str, after: str) -> str:
     guess : Guess
     before, after : str
         The models that were chosen before and after the look.
+    fits : bool or None
+        Whether the one after it is built so; None: that is not known.
     """
     text = f'{path.name} looks like {guess.text}'
+    others = [name for name in guess.models if name != after]
+    more = f' Built alike: {", ".join(others)}.' if others else ''
     if before != after:
-        others = [name for name in guess.models if name != after]
-        more = f' Built alike: {", ".join(others)}.' if others else ''
-        text += f', not like {before}: {after} was chosen.{more}'
-    elif guess.models or guess.architectures:
+        but = '' if before == registry.AUTO_NAME else f', not like {before}'
+        text += f'{but}: {after} was chosen.{more}'
+    elif fits:
         text += f', as {after} is.'
-    else:
+    elif fits is None and after != registry.AUTO_NAME:
+        text += f'. How {after} is built is not known yet.{more}'
+    elif not guess.models:
         text += '; no model of the list is built so.'
+    else:
+        text += f', not like {after}.{more}'
+    if after == registry.AUTO_NAME:
+        return f'{text} Write which model it is: {FORMS}.'
     return (
         f'{text} Activation, mean and std are a guess, those of {after}: no '
         'file tells them.'
@@ -137,4 +152,6 @@ def describe_look(path: Path, guess: Guess, before: str, after: str) -> str:
 
 def describe_typed(name: str) -> str:
     """Return what is said of a name that was typed."""
+    if name == registry.AUTO_NAME:
+        return AUTO_ABOUT
     return describe_model(registry.find_model(name))

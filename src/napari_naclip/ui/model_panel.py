@@ -191,6 +191,11 @@ class ModelPanel(QWidget):
             may_download=may_download,
         )
 
+    def take_entry(self) -> None:
+        """Take the name that is being typed, as Enter would."""
+        if self.model.currentData() == OTHER_NAME:
+            self._on_typed()
+
     def choose_model(self, name: str) -> None:
         """Choose a model by name, of the list or any other.
 

@@ -155,17 +155,27 @@ class WeightsBox(QWidget):
         if isinstance(found, Exception):
             text = str(found)
         else:
-            entry = registry.find_model(before)
-            if entry.arch and found.models and not found.fits(entry):
-                after = found.models[0]
+            fits = _fits(found, before)
+            if found.models and fits is False:
+                after, fits = found.models[0], True
                 self._files[after] = self._files.pop(before)
-            text = model_messages.describe_look(path, found, before, after)
+            text = model_messages.describe_look(
+                path, found, before, after, fits=fits
+            )
         self._looks[after] = text
         if after != before:
             self.fits.emit(after)
         else:
             self.show_for(before, takes_files=True)
         self.looked.emit()
+
+
+def _fits(found: Guess, name: str) -> bool | None:
+    """Return whether a model is built so; None: not known."""
+    try:
+        return found.fits(registry.find_model(name))
+    except ModelError:  # the name "auto", or of a folder that is gone
+        return False
 
 
 def _is_file(path: Path) -> bool:

@@ -366,6 +366,7 @@ class SegmentationWidget(QWidget):
         self._told = self.panel.notices.text()
         try:
             self.classes.take_entry()
+            self.model.take_entry()
             if self._sync is not None:
                 self._sync.look()
             request = self._requests.make(may_download=may_download)
