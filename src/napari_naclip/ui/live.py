@@ -100,6 +100,7 @@ class LiveUpdater(QObject):
         self._sync: ListSync | None = None
         self._wish: Wish | None = None
         self._was_cancelled = False
+        self._is_paused = False
         # Of the panel, for the thread, which must not hold the panel itself.
         self._token = object()
         self._turns = Turns(self)
@@ -157,6 +158,20 @@ class LiveUpdater(QObject):
         keep_model(request.model)
         self._options.revert.setEnabled(False)
 
+    def pause(self) -> None:
+        """Stop what is under way; nothing is asked before ``go_on``.
+
+        For what writes model labels in steps of its own.
+        """
+        self._stop()
+        self._is_paused = True
+
+    def go_on(self) -> None:
+        """Let labels follow again, after ``pause``."""
+        self._is_paused = False
+        if self.is_open:
+            self.look()
+
     # What is wanted.
 
     def find(self) -> tuple[Result | None, tuple[KeptLive, ...]]:
@@ -186,7 +201,7 @@ class LiveUpdater(QObject):
         return owner is None or owner is self or not owner.is_open
 
     def _look(self) -> None:
-        if self._runs.is_running:
+        if self._runs.is_running or self._is_paused:
             return
         result, kept = self.find()
         self._show_revert(result)

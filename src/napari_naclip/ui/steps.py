@@ -58,6 +58,16 @@ class ChangeSteps:
         self._step = self._result = None
         self._is_apart = False
 
+    def is_last(self, result: Result) -> bool:
+        """Return whether nothing was written or reverted since by others."""
+        step = self._step
+        return (
+            step is None
+            or result is not self._result
+            or not step.planes
+            or result.previous is step
+        )
+
     def write_apart(self, result: Result, write: Callable[[], int]) -> int:
         """Write something that begins a step; return what that returns.
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import threading
+import time
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFileDialog
 
 from napari_naclip.correct.objects import Splitting, split
 from napari_naclip.correct.tidy import CleanUp
+from napari_naclip.layers import placing
+from napari_naclip.layers.tidied import write_clean
 from napari_naclip.ui.correct import finish_messages as messages
-from napari_naclip.ui.correct import finish_work
+from napari_naclip.ui.correct import finish_work, finisher
 
 TIMEOUT = 60_000
 PLANE = (slice(None), slice(None))
@@ -133,6 +136,53 @@ def test_what_changes_during_a_clean_up_stays(
     )
     differs = labels.data != other
     assert (before[differs] == other[differs]).all()
+
+
+@pytest.mark.parametrize('between', ['setting', 'revert'])
+def test_a_clean_up_is_one_step_whatever_comes_between(
+    opened, press, qtbot, monkeypatch, between
+) -> None:
+    """A live answer waits; what reverts meanwhile ends it."""
+    _, widget, labels = opened
+    result, live = widget._sync.result, widget._live
+    before = labels.data.copy()
+    seen = []
+
+    def write_slowly(*args):
+        steps = write_clean(*args)
+        while True:
+            # One step in each turn of the window.
+            time.sleep(0.013)
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return stop.value
+            if result.previous is not None:
+                seen.append(result.previous)
+            if len(seen) == 1 and between == 'setting':
+                widget.options.holes.setValue(900)
+            elif len(seen) == 1:
+                QTimer.singleShot(0, live._on_revert)
+            yield
+
+    monkeypatch.setattr(placing, '_BAND_PIXELS', 500)
+    monkeypatch.setattr(finisher, 'write_clean', write_slowly)
+    widget.finish.tidy.radius.setValue(6)
+    press(widget.finish.tidy.clean)
+    qtbot.waitUntil(
+        lambda: not (widget._corrections.finisher.is_busy or live.is_busy),
+        timeout=TIMEOUT,
+    )
+    text = widget.finish.status.text()
+    assert len({id(each) for each in seen}) == 1
+    if between == 'setting':
+        assert text.startswith('Cleaned up')
+        # What was asked meanwhile follows, as a step of its own.
+        assert result.previous is not seen[0]
+    else:
+        assert text == messages.CUT_SHORT
+        assert result.previous is None
+        np.testing.assert_array_equal(labels.data, before)
 
 
 def test_nothing_to_do_and_failures_are_said(

@@ -27,8 +27,8 @@ GONE: Final = (
     'The labels were removed or replaced meanwhile; nothing was changed.'
 )
 CUT_SHORT: Final = (
-    'A run began, or the labels were replaced: the clean-up was left before '
-    'its end. Clean up again when it is over.'
+    'A run began, or the labels were reverted or replaced: the clean-up was '
+    'left before its end. Clean up again when it is over.'
 )
 NO_CLASS: Final = 'There is no class to split. Add one and press Run.'
 NO_OBJECTS: Final = (

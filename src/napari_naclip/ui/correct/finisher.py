@@ -225,6 +225,8 @@ class Finisher(QObject):
     ) -> Iterator[None]:
         """Write a clean-up in steps, as one step of Revert."""
         self._steps.forget()
+        # A live answer would write its own step in between.
+        self._live.pause()
         steps = write_clean(
             result,
             plane,
@@ -234,7 +236,7 @@ class Finisher(QObject):
         )
         try:
             while self._is_there(result, made.source):
-                if self._is_written(result):
+                if self._is_written(result) or not self._steps.is_last(result):
                     break
                 with self._steps.writing(result):
                     next(steps)
@@ -247,7 +249,8 @@ class Finisher(QObject):
             # What is written is a step of Revert like any other.
             steps.close()
             self._panel.say(messages.CUT_SHORT)
-        self._live.look()
+        finally:
+            self._live.go_on()
 
     def _is_there(self, result: Result, source: Any) -> bool:
         return (
