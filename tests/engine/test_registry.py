@@ -19,7 +19,7 @@ from napari_naclip.engine.registry import (
     find_model,
     sliding_window,
 )
-from napari_naclip.engine.tokenizer_files import text_repositories
+from napari_naclip.engine.tokenizer_files import text_sources
 
 
 def test_the_sliding_window_is_the_loaded_model_s() -> None:
@@ -62,7 +62,7 @@ def test_the_table_is_true_to_open_clip(entry: RegistryEntry) -> None:
     assert architectures.image_size(config) == entry.native
     is_quick = entry.activation == 'quickgelu'
     assert bool(config.get('quick_gelu')) == is_quick
-    needs = bool(text_repositories(config))
+    needs = bool(text_sources(config))
     assert needs == entry.needs_transformers
     pooled = config['vision_cfg'].get('timm_pool') == 'map' or (
         config['vision_cfg'].get('pool_type') == 'avg'

@@ -98,11 +98,55 @@ def download(entry: RegistryEntry) -> Generator[Progress, None, Path]:
     path = find_cached(entry)
     if path is not None:
         return path
+    entry, remote = yield from ask(entry, progress=first)
+    return (yield from bring(entry, remote))
+
+
+def ask(
+    entry: RegistryEntry,
+    *,
+    revision: str | None = None,
+    progress: Progress | None = None,
+) -> Generator[Progress, None, tuple[RegistryEntry, Remote]]:
+    """Yield while the hub is asked; return which file it has, and where.
+
+    Parameters
+    ----------
+    entry : RegistryEntry
+    revision : str, optional
+        A commit; the newest one by default.
+    progress : Progress, optional
+        What is yielded; by default that a download runs.
+
+    Returns
+    -------
+    entry : RegistryEntry
+        With the one file that the hub has.
+    remote : Remote
+
+    Raises
+    ------
+    NetworkError
+        If the hub cannot be reached, or has no such file.
+    """
     try:
-        asking = _in_thread(lambda: _ask(entry))
-        entry, remote = yield from _repeat(first, asking)
+        asking = _in_thread(lambda: _ask(entry, revision))
+        return (yield from _repeat(progress or Progress('download'), asking))
     except Exception as error:
         raise explain_transfer(entry, error) from error
+
+
+def bring(
+    entry: RegistryEntry, remote: Remote
+) -> Generator[Progress, None, Path]:
+    """Yield progress in bytes until a file is in its place; see ``download``.
+
+    Parameters
+    ----------
+    entry : RegistryEntry
+        Its ``weights_path`` is the place.
+    remote : Remote
+    """
     target = weights_path(entry)
     with contextlib.ExitStack() as stack:
         _check_room(entry, target, remote)
@@ -139,40 +183,41 @@ def ask_size(entry: RegistryEntry) -> Generator[Progress, None, int]:
     NetworkError
         If the hub cannot be reached, or has no such file.
     """
-    try:
-        asking = _in_thread(lambda: _ask(entry))
-        _, remote = yield from _repeat(Progress('download'), asking)
-    except Exception as error:
-        raise explain_transfer(entry, error) from error
+    _, remote = yield from ask(entry)
     return remote.size
 
 
-def _ask(entry: RegistryEntry) -> tuple[RegistryEntry, Remote]:
+def _ask(
+    entry: RegistryEntry, revision: str | None = None
+) -> tuple[RegistryEntry, Remote]:
     """Return which of the files the repository has, and where."""
     *others, last = entry.files
     for file in others:
         try:
-            return _ask_for(dataclasses.replace(entry, file=file))
+            return _ask_for(dataclasses.replace(entry, file=file), revision)
         except LocalEntryNotFoundError:  # the connection is gone
             raise
         except EntryNotFoundError:
             continue
-    return _ask_for(dataclasses.replace(entry, file=last))
+    return _ask_for(dataclasses.replace(entry, file=last), revision)
 
 
-def _ask_for(entry: RegistryEntry) -> tuple[RegistryEntry, Remote]:
-    url = huggingface_hub.hf_hub_url(entry.repo, entry.file)
+def _ask_for(
+    entry: RegistryEntry, revision: str | None
+) -> tuple[RegistryEntry, Remote]:
+    url = huggingface_hub.hf_hub_url(entry.repo, entry.file, revision=revision)
     metadata = huggingface_hub.get_hf_file_metadata(
         url, timeout=CONNECT_TIMEOUT
     )
     if not metadata.size:
         raise ValueError('the hub does not say how large the file is')
-    if metadata.commit_hash:
+    commit = metadata.commit_hash or ''
+    if commit:
         # This version, should another be published on the way.
         url = huggingface_hub.hf_hub_url(
-            entry.repo, entry.file, revision=metadata.commit_hash
+            entry.repo, entry.file, revision=commit
         )
-    return entry, Remote(url, metadata.etag or '', metadata.size)
+    return entry, Remote(url, metadata.etag or '', metadata.size, commit)
 
 
 def _check_room(entry: RegistryEntry, target: Path, remote: Remote) -> None:

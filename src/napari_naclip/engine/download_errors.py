@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import filelock
 from huggingface_hub.errors import (
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.entry import RegistryEntry
 
+_FROM_FILE: Final = 'load the weights from a file'
+
 
 @contextlib.contextmanager
 def explained_storage() -> Iterator[None]:
@@ -41,31 +43,30 @@ def explained_storage() -> Iterator[None]:
 
 
 def explain_transfer(entry: RegistryEntry, error: Exception) -> NetworkError:
-    """Return an error that says why weights did not come, and what to do."""
+    """Return an error that says why a file did not come, and what to do."""
+    # Nothing that a person has replaces a configuration or a tokenizer.
+    is_text = entry.files[0].endswith(('.json', '.txt', '.model'))
+    other = 'choose another model' if is_text else _FROM_FILE
     if isinstance(error, OfflineModeIsEnabled):
         return NetworkError(
             f'{entry.name} was not downloaded, because HF_HUB_OFFLINE '
-            'forbids it. Unset it and start again, load the weights from a '
-            'file, or use the demo model.'
+            f'forbids it. Unset it and start again, {other}, or use the demo '
+            'model.'
         )
     if isinstance(error, GatedRepoError):  # a RepositoryNotFoundError too
         return NetworkError(
             f'The hub gives {entry.repo} only to people who accepted its '
             'terms. Accept them on its page and log in with "hf auth login".'
         )
-    # An entry that is missing locally means that the connection is gone.
-    if isinstance(
-        error, RepositoryNotFoundError | EntryNotFoundError
-    ) and not isinstance(error, LocalEntryNotFoundError):
+    if lacks_file(error) or isinstance(error, RepositoryNotFoundError):
         return NetworkError(
             f'The hub has no {" or ".join(entry.files)} in {entry.repo}. '
-            'Check the name, update napari-naclip, or load the weights from '
-            'a file.'
+            f'Check the name, update napari-naclip, or {other}.'
         )
     if isinstance(error, HfHubHTTPError):
         return NetworkError(
             f'The hub answered with an error: {_first_line(error)}. Try '
-            'again later, or load the weights from a file.'
+            f'again later, or {other}.'
         )
     started = find_started(entry)
     kept = ''
@@ -77,8 +78,15 @@ def explain_transfer(entry: RegistryEntry, error: Exception) -> NetworkError:
     return NetworkError(
         f'{entry.name} could not be downloaded: '
         f'{_first_line(error) or type(error).__name__}. Check the '
-        'connection, load the weights from a file, or use the demo model.'
-        + kept
+        f'connection, {other}, or use the demo model.' + kept
+    )
+
+
+def lacks_file(error: BaseException | None) -> bool:
+    """Return whether an error says that a repository has no such file."""
+    # An entry that is missing locally means that the connection is gone.
+    return isinstance(error, EntryNotFoundError) and not isinstance(
+        error, LocalEntryNotFoundError
     )
 
 

@@ -90,6 +90,15 @@ def weights_path(entry: RegistryEntry) -> Path:
     return _path_in(weights_folder(), entry.repo, entry.files[0])
 
 
+def weights_folders() -> tuple[Path, ...]:
+    """Return where downloads may lie: the present folder, then the usual.
+
+    What was downloaded before ``NAPARI_NACLIP_CACHE`` was set is in the
+    second.
+    """
+    return tuple(dict.fromkeys((weights_folder(), _assets_folder())))
+
+
 def _path_in(folder: Path, repo: str, file: str) -> Path:
     return folder / folder_name(repo) / file
 
@@ -107,7 +116,7 @@ def find_cached(entry: RegistryEntry) -> Path | None:
         return None
     import huggingface_hub
 
-    folders = dict.fromkeys((weights_folder(), _assets_folder()))
+    folders = weights_folders()
     for file in entry.files:
         for folder in folders:
             ours = _path_in(folder, entry.repo, file)
@@ -144,11 +153,7 @@ def repositories_here() -> frozenset[str]:
     from huggingface_hub import constants
 
     found: set[str] = set()
-    for folder in (
-        weights_folder(),
-        _assets_folder(),
-        Path(constants.HF_HUB_CACHE),
-    ):
+    for folder in (*weights_folders(), Path(constants.HF_HUB_CACHE)):
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             found.update(
                 each.name.removeprefix('models--') for each in entries

@@ -19,8 +19,8 @@ from napari_naclip.engine.errors import (
 )
 from napari_naclip.engine.tokenizer_files import (
     check_package,
-    locate_tokenizer,
-    text_repositories,
+    locate_text,
+    text_sources,
     with_own_files,
 )
 from napari_naclip.engine.typed_names import read_config
@@ -44,7 +44,8 @@ class Source:
     entry : RegistryEntry
         With mean and std.
     model_cfg : dict
-        In the form of open_clip's model configurations.
+        In the form of open_clip's model configurations, with folders of this
+        machine for the tokenizer and the text tower of transformers.
     path : Path
         The weights.
     """
@@ -107,15 +108,13 @@ def locate(
     check_config(model_cfg, entry.name)
     if entry.folder is not None:
         model_cfg = with_own_files(model_cfg, entry.folder)
-    repos = text_repositories(model_cfg)
-    for repo in repos:
-        check_package(entry.name, repo)
+    for source in text_sources(model_cfg):
+        check_package(entry.name, source)
     if weights is not None:
         path = weights.expanduser()
     else:
         path = yield from _locate_weights(entry, download=download)
-    for repo in repos:
-        yield from locate_tokenizer(entry, repo, download=download)
+    model_cfg = yield from locate_text(entry, model_cfg, download=download)
     return Source(entry, model_cfg, path)
 
 

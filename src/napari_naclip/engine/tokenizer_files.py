@@ -1,32 +1,28 @@
 """The files by which some models cut words into tokens.
 
 Most models have CLIP's own tokenizer, which comes along. Others name one in
-a repository of its own; the package transformers finds it in the hub's cache.
+a repository of its own, which the package transformers reads. It is looked
+for where ``tokenizer_download`` puts it, and in the hub's cache.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_naclip.engine.errors import (
-    ModelError,
-    NetworkError,
-    WeightsMissingError,
-)
-from napari_naclip.engine.types import Progress
+from napari_naclip.engine.errors import ModelError, WeightsMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Collection, Generator, Mapping
 
     from napari_naclip.engine.entry import RegistryEntry
+    from napari_naclip.engine.types import Progress
 
-#: What transformers may look for; a repository has some of them. Those that
-#: tell that a repository was fetched come last.
-_FILES: Final = (
+#: What transformers may look for; a repository has some of them.
+FILES: Final = (
+    'tokenizer_config.json',
     'config.json',
     'special_tokens_map.json',
     'added_tokens.json',
@@ -37,16 +33,27 @@ _FILES: Final = (
     'tokenizer.model',
     'vocab.txt',
     'tokenizer.json',
-    'tokenizer_config.json',
 )
-#: Any of them tells that the repository was fetched.
-_SIGNS: Final = ('tokenizer_config.json', 'tokenizer.json', 'vocab.txt')
-#: Seconds between two looks whether a file has come.
-_POLL_INTERVAL: Final = 0.1
+#: Where a repository's downloaded tokenizers are, each version in a folder.
+SUBFOLDER: Final = 'tokenizer'
+#: The file in such a folder that lists the others with their bytes; it is
+#: written last, so that a download that ended early has none.
+MARK: Final = 'complete.json'
+#: Sets of files that have words; a tokenizer has one of them.
+_VOCABULARIES: Final = (
+    ('tokenizer.json',),
+    ('vocab.txt',),
+    ('vocab.json', 'merges.txt'),
+    ('spiece.model',),
+    ('sentencepiece.bpe.model',),
+    ('tokenizer.model',),
+)
+#: What in a configuration names a tokenizer, and a text tower.
+_KEYS: Final = ('hf_tokenizer_name', 'hf_model_name')
 
 
-def text_repositories(model_cfg: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the hub's repositories that a model reads words with.
+def text_sources(model_cfg: Mapping[str, Any]) -> tuple[str | Path, ...]:
+    """Return what a model reads words with: repositories, or own folders.
 
     Of its tokenizer and of its text tower, often the same; none: CLIP's own.
 
@@ -54,48 +61,125 @@ def text_repositories(model_cfg: Mapping[str, Any]) -> tuple[str, ...]:
     ----------
     model_cfg : mapping
         In the form of open_clip's model configurations.
+
+    Raises
+    ------
+    ModelError
+        If something else than a repository on the hub is named.
     """
     text = model_cfg.get('text_cfg')
     found = text if isinstance(text, dict) else {}
-    names = (found.get('hf_tokenizer_name'), found.get('hf_model_name'))
-    return tuple(dict.fromkeys(str(name) for name in names if name))
+    names = [found[key] for key in _KEYS if found.get(key)]
+    for name in names:
+        if not isinstance(name, Path):
+            _check_repository(name)
+    return tuple(dict.fromkeys(names))
 
 
-def check_package(name: str, repo: str) -> None:
+def _check_repository(name: object) -> None:
+    """Refuse paths above all: a configuration may not choose folders."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        validate_repo_id,
+    )
+
+    try:
+        if not isinstance(name, str):
+            raise HFValidationError  # noqa: TRY301
+        validate_repo_id(name)
+    except HFValidationError as error:
+        raise ModelError(
+            f'The configuration of the model names {name!r} to read words '
+            'with, which is no repository on the hub. Choose another model, '
+            "or put the tokenizer's files into the folder of the model."
+        ) from error
+
+
+def check_package(name: str, source: str | Path) -> None:
     """Raise ``ModelError`` if a tokenizer's package is not installed.
 
     Parameters
     ----------
     name : str
         What the model is called.
-    repo : str
-        Repository of the tokenizer or the text tower.
+    source : str or Path
+        Of the tokenizer or the text tower.
     """
     if util.find_spec('transformers') is None:
         raise ModelError(
-            f'{name} reads words with the package transformers ({repo}), '
+            f'{name} reads words with the package transformers ({source}), '
             'which is not installed. Run: '
             'pip install "napari-naclip[transformers]"'
         )
 
 
-def find_folder(repo: str) -> Path | None:
+def has_vocabulary(names: Collection[str]) -> bool:
+    """Return whether files of these names have a tokenizer's words."""
+    return any(set(each) <= set(names) for each in _VOCABULARIES)
+
+
+def find_folder(repo: str, *, is_tower: bool = False) -> Path | None:
     """Return the folder on this machine that has a repository's files.
+
+    Only if it has all of them: a tokenizer that lacks a file may read words
+    in another way and say nothing.
 
     Parameters
     ----------
     repo : str
-        On the hub, or the path of a folder.
+        On the hub.
+    is_tower : bool
+        Whether it must have the configuration of a text tower, too.
     """
-    if Path(repo).is_dir():
-        return Path(repo)
+    from napari_naclip.engine.hub import folder_name, weights_folders
+
+    for folder in weights_folders():
+        ours = folder / folder_name(repo) / SUBFOLDER
+        for mark in sorted(ours.glob(f'*/{MARK}')):
+            if _is_complete(mark, is_tower=is_tower):
+                return mark.parent
+    return _find_in_cache(repo, is_tower=is_tower)
+
+
+def _is_complete(mark: Path, *, is_tower: bool) -> bool:
+    try:
+        sizes = json.loads(mark.read_text(encoding='utf-8'))
+        return (not is_tower or 'config.json' in sizes) and all(
+            (mark.parent / name).stat().st_size == size
+            for name, size in sizes.items()
+        )
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def _find_in_cache(repo: str, *, is_tower: bool) -> Path | None:
+    """Return the folder in the hub's cache, if what it lacks is known."""
     import huggingface_hub
 
-    for name in _SIGNS:
-        path = huggingface_hub.try_to_load_from_cache(repo, name)
-        if isinstance(path, str) and Path(path).exists():
-            return Path(path).parent
-    return None
+    here: dict[str, Path] = {}
+    lacking = set()  # the repository does not have them
+    for name in FILES:
+        found = huggingface_hub.try_to_load_from_cache(repo, name)
+        if isinstance(found, str):
+            # A link whose target was removed by hand is no cached file.
+            if Path(found).exists():
+                here[name] = Path(found)
+        elif found is not None:
+            lacking.add(name)
+    options = here.get('tokenizer_config.json')
+    if not has_vocabulary(here) or (is_tower and 'config.json' not in here):
+        return None
+    if options is None:
+        is_whole = {'tokenizer_config.json', 'config.json'} <= lacking | {
+            *here
+        }
+    else:
+        # Which tokenizer it is, is said in either of them.
+        is_whole = (
+            'config.json' in lacking | {*here}
+            or b'"tokenizer_class"' in options.read_bytes()
+        )
+    return next(iter(here.values())).parent if is_whole else None
 
 
 def with_own_files(
@@ -114,12 +198,11 @@ def with_own_files(
         Of the model's configuration and weights.
     """
     text = dict(model_cfg['text_cfg'])
-    if text.get('hf_tokenizer_name') and any(
-        (folder / name).is_file() for name in ('tokenizer.json', 'vocab.txt')
-    ):
-        text['hf_tokenizer_name'] = str(folder)
+    names = {path.name for path in folder.iterdir() if path.is_file()}
+    if text.get('hf_tokenizer_name') and has_vocabulary(names):
+        text['hf_tokenizer_name'] = folder.absolute()
     if text.get('hf_model_name') and _is_text_tower(folder / 'config.json'):
-        text['hf_model_name'] = str(folder)
+        text['hf_model_name'] = folder.absolute()
     return {**model_cfg, 'text_cfg': text}
 
 
@@ -134,63 +217,54 @@ def _is_text_tower(path: Path) -> bool:
     )
 
 
-def locate_tokenizer(
-    entry: RegistryEntry, repo: str, *, download: bool
-) -> Generator[Progress, None, None]:
-    """Yield progress until a tokenizer is on this machine.
+def locate_text(
+    entry: RegistryEntry, model_cfg: Mapping[str, Any], *, download: bool
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Yield progress until what a model reads words with is on this machine.
+
+    Parameters
+    ----------
+    entry : RegistryEntry
+    model_cfg : mapping
+        In the form of open_clip's model configurations.
+    download : bool
+        Whether what is not on this machine may be downloaded.
+
+    Returns
+    -------
+    dict
+        The configuration with folders for the names of repositories.
 
     Raises
     ------
     NaclipError
         If it is not here and may not, or cannot, be downloaded.
     """
-    if find_folder(repo) is not None:
-        return
-    if not download:
-        raise WeightsMissingError(
-            f'The tokenizer of {entry.name} is not on this machine. Allow '
-            f'the download (some MB from {repo}), or use another model.',
-            model=entry.name,
-            size=0,
-        )
-    yield Progress('download')
-    problem: list[Exception] = []
-    thread = threading.Thread(
-        target=_fetch,
-        args=(repo, problem),
-        name='napari-naclip tokenizer',
-        daemon=True,
-    )
-    thread.start()
-    while thread.is_alive():
-        thread.join(_POLL_INTERVAL)
-        yield Progress('download')
-    if problem:
-        reason = str(problem[0]).strip().split('\n')[0].rstrip('.')
-        raise NetworkError(
-            f'The tokenizer of {entry.name} could not be downloaded from '
-            f'{repo}: {reason}. Check the connection, or use another model.'
-        ) from problem[0]
+    text = dict(model_cfg['text_cfg'])
+    tower = text.get('hf_model_name')
+    folders: dict[str | Path, Path] = {}
+    for source in text_sources(model_cfg):
+        if isinstance(source, Path):
+            folders[source] = source
+            continue
+        is_tower = source == tower
+        folder = find_folder(source, is_tower=is_tower)
+        if folder is None and not download:
+            raise WeightsMissingError(
+                f'The tokenizer of {entry.name} is not on this machine. '
+                f'Allow the download (some MB from {source}), or use another '
+                'model.',
+                model=entry.name,
+                size=0,
+            )
+        if folder is None:
+            from napari_naclip.engine.tokenizer_download import (
+                download_tokenizer,
+            )
 
-
-def _fetch(repo: str, problem: list[Exception]) -> None:
-    import huggingface_hub
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        LocalEntryNotFoundError,
-    )
-
-    try:
-        came = 0
-        for name in _FILES:
-            try:
-                huggingface_hub.hf_hub_download(repo, name)
-            except LocalEntryNotFoundError:  # the connection is gone
-                raise
-            except EntryNotFoundError:
-                continue
-            came += 1
-        if not came:
-            raise FileNotFoundError('it has no such files')  # noqa: TRY301
-    except Exception as error:  # noqa: BLE001 - raised by who waits
-        problem.append(error)
+            folder = yield from download_tokenizer(
+                entry, source, is_tower=is_tower
+            )
+        folders[source] = folder
+    text |= {key: folders[text[key]] for key in _KEYS if text.get(key)}
+    return {**model_cfg, 'text_cfg': text}

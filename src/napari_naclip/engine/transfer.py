@@ -31,11 +31,15 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A version of a file, as the hub describes it."""
+    """A version of a file, as the hub describes it.
+
+    The commit is empty where the hub tells none.
+    """
 
     url: str
     etag: str
     size: int
+    commit: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,8 +174,8 @@ def test_more_bytes_than_announced_are_never_used(
 ) -> None:
     real = download._ask
 
-    def ask(entry: Any) -> Any:
-        entry, remote = real(entry)
+    def ask(entry: Any, revision: str | None) -> Any:
+        entry, remote = real(entry, revision)
         less = download.Remote(remote.url, remote.etag, remote.size - 1)
         return entry, less
 

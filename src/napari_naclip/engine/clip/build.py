@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import open_clip
@@ -17,12 +18,11 @@ from open_clip.tokenizer import HFTokenizer
 
 from napari_naclip.engine.clip.text import Tokenizer, clip_tokenizer
 from napari_naclip.engine.clip.tower import find_vision
-from napari_naclip.engine.errors import ModelError, WeightsMissingError
-from napari_naclip.engine.tokenizer_files import check_package, find_folder
+from napari_naclip.engine.errors import ModelError
+from napari_naclip.engine.tokenizer_files import check_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from napari_naclip.engine.clip.vision import Vision
 
@@ -138,7 +138,8 @@ def build_clip(model_cfg: Mapping[str, Any]) -> torch.nn.Module:
     Raises
     ------
     NaclipError
-        If the text tower needs files or a package that are not here.
+        If the text tower needs files or a package that are not here. Its
+        files are in a folder that ``text_cfg`` has as a ``Path``.
     """
     config = _without_pretrained(model_cfg)
     is_custom = bool(config.pop('custom_text', False))
@@ -171,7 +172,8 @@ def make_tokenizer(model_cfg: Mapping[str, Any]) -> Tokenizer:
     Raises
     ------
     NaclipError
-        If it needs files or a package that are not here.
+        If it needs files or a package that are not here. Its files are in a
+        folder that ``text_cfg`` has as a ``Path``.
     """
     text = model_cfg['text_cfg']
     length, options = _read_options(text)
@@ -292,18 +294,16 @@ def _without_pretrained(model_cfg: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _text_folder(source: str) -> Path:
+def _text_folder(source: str | Path) -> Path:
     """Return the folder with the files of a text tower or tokenizer."""
     check_package('The model', source)
-    folder = find_folder(source)
-    if folder is None:
-        raise WeightsMissingError(
-            f'The files of {source}, which read words, are not on this '
-            'machine. Allow the download, or use another model.',
-            model=source,
-            size=0,
+    # Never a path that a configuration names: ``locate_text`` puts it there.
+    if not isinstance(source, Path):
+        raise ModelError(
+            f'The files of {source}, which read words, were not looked for. '
+            'Load the model by its name.'
         )
-    return folder
+    return source
 
 
 def _check_code(folder: Path) -> None:
