@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import time
 
 import numpy as np
@@ -15,7 +16,8 @@ from napari_naclip.engine import outputs
 from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.io import edit_store, saved_edits
 from napari_naclip.io.edit_store import EditWriter
-from napari_naclip.io.edit_thread import describe_image
+from napari_naclip.io.edit_thread import EditThread
+from napari_naclip.io.known_image import describe_image
 from napari_naclip.io.saved_edits import find_saved, tile_index
 
 SHAPE = (2, 20, 13)
@@ -260,6 +262,51 @@ def test_old_and_many_edits_go(tmp_path, monkeypatch) -> None:
     (newest,) = find_saved(tmp_path)
     assert round(now - newest.head['saved']) == 0
     newest.close()
+
+
+class Remote:
+    """An image that is read from elsewhere, or is not."""
+
+    shape = (30, 40)
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, *, is_there: bool) -> None:
+        self.is_there = is_there
+        self.reads = 0
+
+    def __getitem__(self, index) -> np.ndarray:
+        self.reads += 1
+        if not self.is_there:
+            raise RuntimeError('a chunk is missing')
+        return np.ones(self.shape, self.dtype)[index]
+
+
+@pytest.mark.parametrize('is_there', [True, False])
+def test_remote_image_is_read_once_and_stops_no_save(
+    tmp_path, is_there
+) -> None:
+    image = Remote(is_there=is_there)
+    labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    writer = EditWriter(tmp_path)
+    thread, outcomes = EditThread(), queue.Queue()
+    reads = set()
+    for value in (1, 2, 3):
+        labels[:] = value
+        tiles = tiles_of(labels, written)
+        thread.save(writer, tiles, HEAD, image, outcomes.put)
+        assert outcomes.get(timeout=60) is None
+        reads.add(image.reads)
+    assert len(reads) == 1
+    leave(writer)
+    (saved,) = find_saved(tmp_path)
+    np.testing.assert_array_equal(saved.load()[0], labels)
+    assert saved.head['image'] == (describe_image(image) if is_there else None)
+    # Other data are read again.
+    other = Remote(is_there=True)
+    thread.save(writer, {}, HEAD, other, outcomes.put)
+    assert outcomes.get(timeout=60) is None
+    assert other.reads == 5
+    saved.close()
 
 
 def test_image_is_known_by_pixels() -> None:

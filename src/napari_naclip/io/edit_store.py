@@ -29,6 +29,7 @@ import numpy as np
 
 from napari_naclip.engine.errors import StorageError
 from napari_naclip.io.atomic import write_atomically
+from napari_naclip.io.known_image import KnownImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,6 +88,13 @@ class EditWriter:
     root : Path
         Where the folders of all results are.
 
+    Attributes
+    ----------
+    folder : Path
+        Its own.
+    image : KnownImage
+        Describes the image of the result.
+
     Raises
     ------
     StorageError
@@ -95,6 +103,7 @@ class EditWriter:
 
     root: Path
     folder: Path = field(init=False)
+    image: KnownImage = field(default_factory=KnownImage, repr=False)
     _held: filelock.BaseFileLock = field(init=False, repr=False)
     _places: dict[str, _Place] = field(default_factory=dict, repr=False)
     _waiting: dict[str, tuple[_Place, bytes]] = field(

@@ -1,18 +1,17 @@
 """The thread that compresses and writes edits, one for the process.
 
-What it wrote is removed when the program ends as it should.
+What it wrote is removed when the program ends as it should, not by an
+exception.
 """
 
 from __future__ import annotations
 
 import atexit
-import hashlib
 import logging
 import queue
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from napari_naclip.engine.errors import NaclipError
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from napari_naclip.io.edit_store import EditWriter, Tile
 
-#: Pixels along an axis of the pieces by which an image is known again.
-_PIECE: Final = 16
 #: Seconds that the end of the program waits for what is being written.
 _PATIENCE: Final = 5.0
 
@@ -39,6 +36,8 @@ class EditThread:
         self._thread: threading.Thread | None = None
         #: What is removed at the end: writers and edits that were restored.
         self._living: dict[int, Callable[[], None]] = {}
+        #: The exception that was told last when the windows were closed.
+        self._told_before: BaseException | None = None
 
     def save(
         self,
@@ -56,14 +55,18 @@ class EditThread:
         tiles, head : mapping
             See its ``take`` and ``commit``.
         image : array-like or None
-            By a few pixels of it the image is known again.
+            By a few pixels of it the image is known again. One that cannot
+            be read is left out.
         then : callable
             Called in the thread with None, or with what went wrong.
         """
 
         def work() -> None:
             writer.take(tiles)
-            writer.commit({**head, 'image': describe_image(image)})
+            if not writer.image.is_quick(image):
+                # It is read from far, or not at all: labels come first.
+                writer.commit({**head, 'image': None})
+            writer.commit({**head, 'image': writer.image.describe(image)})
 
         self._do_for(writer, work, then)
 
@@ -119,6 +122,13 @@ class EditThread:
         self._living[key] = remove
         self._start()
 
+    def note_quit(self) -> None:
+        """Take the program for closed as it should be.
+
+        Whatever went wrong before did not end it.
+        """
+        self._told_before = _last_exception()
+
     def _do(self, work: Callable[[], None]) -> None:
         self._start()
         self._tasks.put(work)
@@ -144,37 +154,19 @@ class EditThread:
         if self._thread is not None:
             self._tasks.put(None)
             self._thread.join(_PATIENCE)
+        if _last_exception() not in (None, self._told_before):
+            # It ended the program: nobody has closed it.
+            return
         for remove in list(self._living.values()):
             remove()
 
 
-def describe_image(data: Any) -> dict[str, Any] | None:
-    """Return what an image is known by, as plain data; None without one.
-
-    Parameters
-    ----------
-    data : array-like or None
-        Of the layer. Five pieces of it are read, in its middle and towards
-        its corners.
-    """
-    if data is None:
-        return None
-    shape = tuple(int(length) for length in data.shape)
-    digest = hashlib.blake2b(digest_size=16)
-    for share in ((0.5, 0.5), (0.1, 0.1), (0.1, 0.9), (0.9, 0.1), (0.9, 0.9)):
-        index: list[slice] = []
-        for axis, length in enumerate(shape):
-            place = share[axis % 2]
-            side = _PIECE if axis >= len(shape) - 3 else 1
-            start = max(0, min(int(place * length), length - side))
-            index.append(slice(start, start + side))
-        piece = np.ascontiguousarray(data[tuple(index)])
-        digest.update(piece.tobytes())
-    return {
-        'shape': list(shape),
-        'dtype': str(data.dtype),
-        'digest': digest.hexdigest(),
-    }
+def _last_exception() -> BaseException | None:
+    """Return the exception that was told last and that nobody caught."""
+    found: BaseException | None = getattr(
+        sys, 'last_exc', getattr(sys, 'last_value', None)
+    )
+    return found
 
 
 #: The process's thread.

@@ -1,12 +1,10 @@
-"""Edits outlive a crash: saved while painting, offered, and restored."""
+"""Edits are saved by themselves while there are some, offered, restored."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
+import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from napari.components import ViewerModel
 
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.io.edit_store import EditWriter
+from napari_naclip.io.edit_thread import EDIT_THREAD
 from napari_naclip.io.folders import edits_folder
 from napari_naclip.io.saved_edits import find_saved
 from napari_naclip.layers import changes
@@ -27,89 +26,6 @@ from napari_naclip.ui.correct.autosave import AutoSaver
 from napari_naclip.ui.correct.save_job import SaveJob
 
 TIMEOUT = 60_000
-
-#: Paints without an end, and says after each stroke how many there are.
-PAINTER = """
-import sys
-import time
-import numpy as np
-from qtpy.QtWidgets import QApplication
-app = QApplication([])
-from napari.components import ViewerModel
-from napari_naclip.engine.types import ClassList, Settings
-from napari_naclip.layers.labels import add_result, write_region
-from napari_naclip.layers.read import take_snapshots
-from napari_naclip.ui.correct.autosave import AutoSaver
-viewer = ViewerModel()
-image = viewer.add_image(np.zeros((700, 600)), name='photo')
-(snapshot,) = take_snapshots(image, viewer, Settings(detail=None))
-classes = ClassList.from_text('one; two; three')
-result = add_result(viewer, image, snapshot, classes)
-write_region(result, snapshot, np.ones((700, 600), np.uint8))
-saver = AutoSaver(viewer, interval=0.2)
-saver.follow(result)
-result.labels.brush_size = 5
-for number in range(100_000):
-    row, column = (37 * number) % 700, (91 * number) % 600
-    result.labels.paint((row, column), 2 + number % 2)
-    print(number + 1, flush=True)
-    until = time.monotonic() + 0.01
-    while time.monotonic() < until:
-        app.processEvents()
-"""
-
-
-def strokes(number: int) -> np.ndarray:
-    """Return what the painter has after so many strokes."""
-    viewer = ViewerModel()
-    layer = viewer.add_labels(np.ones((700, 600), np.uint8))
-    layer.brush_size = 5
-    for each in range(number):
-        row, column = (37 * each) % 700, (91 * each) % 600
-        layer.paint((row, column), 2 + each % 2)
-    return np.asarray(layer.data)
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='has no SIGKILL')
-def test_killed_while_painting() -> None:
-    process = subprocess.Popen(
-        [sys.executable, '-c', PAINTER],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, 'QT_QPA_PLATFORM': 'offscreen'},
-    )
-    root = edits_folder()
-    at_save, last, seen = [0], 0, None
-    try:
-        for line in process.stdout:
-            last = int(line)
-            heads = list(root.glob('*/edits.json'))
-            stamp = heads[0].stat().st_mtime_ns if heads else None
-            if stamp != seen:
-                seen = stamp
-                at_save.append(last)
-            # Some saves, and some strokes after the last one.
-            if len(at_save) > 4 and last > at_save[-1] + 3:
-                break
-        assert find_saved(root) == []
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    for line in process.stdout:
-        last = int(line)
-    process.stdout.close()
-    (saved,) = find_saved(root)
-    labels, written, _ = saved.load()
-    saved.discard()
-    assert (written == 1).all()
-    # It is what was there at a moment, at most one save ago: tiles are
-    # copied in turns, with strokes between them.
-    before, after = strokes(at_save[-3]), strokes(last)
-    is_kept = (labels == after) | (labels == before)
-    assert is_kept.all()
-    painted = before != 1
-    assert (labels[painted] != 1).all()
-    assert painted.any()
 
 
 def test_offered_and_restored_by_a_click(
@@ -212,6 +128,82 @@ def test_nothing_is_copied_without_edits() -> None:
     assert not list(edits_folder().iterdir())
 
 
+@pytest.mark.parametrize('place', ['_copy_one', '_find'])
+def test_failed_copy_is_made_again(qtbot, monkeypatch, place) -> None:
+    viewer, result = make(np.zeros((700, 600)))
+    result.labels.paint((5, 6), 2)
+    result.labels.paint((600, 500), 2)
+    do = getattr(SaveJob, place)
+    calls: list[str] = []
+
+    def do_or_fail(self, key):
+        calls.append(key)
+        if len(calls) == 1:
+            raise MemoryError
+        return do(self, key)
+
+    monkeypatch.setattr(SaveJob, place, do_or_fail)
+    said: list[str] = []
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.told.connect(said.append)
+    saver.follow(result)
+    qtbot.waitUntil(lambda: len(said) == 2, timeout=TIMEOUT)
+    saver._timer.stop()
+    assert 'no memory' in said[0]
+    assert said[1].startswith('Edits saved')
+    saver._jobs[0]._writer._held.release()
+    (saved,) = find_saved(edits_folder())
+    np.testing.assert_array_equal(saved.load()[0], result.labels.data)
+    saved.close()
+
+
+@pytest.mark.parametrize('shape', [(700, 600), (600, 700)])
+def test_saved_edits_stay_until_there_are_newer_ones(qtbot, shape) -> None:
+    viewer, result = make(np.zeros((700, 600)))
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.follow(result)
+    result.labels.paint((5, 6), 2)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        pass
+    saver._timer.stop()
+    saver._timer.setInterval(600_000)
+    # As after its image was removed.
+    layer = result.labels
+    if shape != layer.data.shape:
+        layer.data = np.array(layer.data).reshape(shape)
+    written = np.ones(shape, np.uint8)
+    saver.follow(replace(result, image=None, written=written, listeners=[]))
+    finish_writing()
+    assert len(list(edits_folder().glob('*/edits.json'))) == 1
+    layer.paint((9, 9), 3)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        saver._begin()
+    finish_writing()
+    assert len(list(edits_folder().iterdir())) == 1
+    saver._jobs[0]._writer._held.release()
+    (saved,) = find_saved(edits_folder())
+    np.testing.assert_array_equal(saved.load()[0], layer.data)
+    saved.close()
+
+
+def test_one_more_result_does_not_put_off_the_others(monkeypatch) -> None:
+    viewer, result = make(np.zeros((30, 40)))
+    saver = AutoSaver(viewer)
+    saver.follow(result)
+    started: list[int] = []
+    monkeypatch.setattr(saver._timer, 'start', lambda: started.append(1))
+    saver.follow(replace(result, image=None, listeners=[]))
+    assert not started
+    saver._timer.stop()
+
+
+def finish_writing() -> None:
+    """Wait until the thread has done all it was given."""
+    is_done = threading.Event()
+    EDIT_THREAD._do(is_done.set)
+    assert is_done.wait(TIMEOUT / 1000)
+
+
 def test_saved_in_batches_though_one_fails(qtbot, monkeypatch) -> None:
     monkeypatch.setattr(save_job, '_BATCH', 1)
     viewer, result = make(np.zeros((700, 600)))
@@ -222,7 +214,7 @@ def test_saved_in_batches_though_one_fails(qtbot, monkeypatch) -> None:
     def take_or_fail(self, tiles) -> None:
         taken.append(len(tiles))
         if len(taken) == 2:
-            raise MemoryError('no room')
+            raise RuntimeError('no room')
         take(self, tiles)
 
     monkeypatch.setattr(EditWriter, 'take', take_or_fail)
@@ -376,19 +368,3 @@ def test_undo_on_another_plane_is_saved(qtbot) -> None:
     (saved,) = find_saved(edits_folder())
     np.testing.assert_array_equal(saved.load()[0], result.labels.data)
     saved.close()
-
-
-def test_clean_exit_leaves_nothing() -> None:
-    code = PAINTER.replace('range(100_000)', 'range(60)') + (
-        '\nfrom napari_naclip.io.folders import edits_folder\n'
-        'assert list(edits_folder().glob("*/edits.json"))\n'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, 'QT_QPA_PLATFORM': 'offscreen'},
-    )
-    assert done.returncode == 0, done.stderr
-    assert not list(edits_folder().iterdir())

@@ -1,9 +1,9 @@
 """Edits that are saved by themselves, while there are some.
 
 On the GUI thread tiles are compared and copied, a few in each turn (see
-``save_job``); a thread compresses and writes them. What was saved goes when the program
-ends as it should, or the layer is saved with its edits; after a crash it is
-offered (see ``restore``).
+``save_job``); a thread compresses and writes them. What was saved goes when
+the program ends as it should, or the layer is saved with its edits; after a
+crash it is offered (see ``restore``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QObject, QTimer, Signal
 
-from napari_naclip.engine.errors import NaclipError
+from napari_naclip.io.edit_thread import EDIT_THREAD
 from napari_naclip.ui.correct import edit_messages as messages
+from napari_naclip.ui.correct.failures import describe_failure
 from napari_naclip.ui.correct.save_job import SaveJob
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class AutoSaver(QObject):
         self._look_timer = QTimer(self)
         self._look_timer.setInterval(_LOOK)
         self._look_timer.timeout.connect(self._look)
+        app = QCoreApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(EDIT_THREAD.note_quit)
 
     def follow(self, result: Result | None) -> None:
         """Save the edits of a result from now on, also when others follow."""
@@ -82,12 +86,16 @@ class AutoSaver(QObject):
             or any(job.result is result for job in self._jobs)
         ):
             return
+        new = SaveJob(result, viewer)
         for job in tuple(self._jobs):
             if job.result.labels == result.labels:
                 # The layer was adopted anew.
+                new.take_over(job)
                 self._drop(job)
-        self._jobs.append(SaveJob(result, viewer))
-        self._timer.start()
+        self._jobs.append(new)
+        # Not begun anew: the others would wait.
+        if not self._timer.isActive():
+            self._timer.start()
 
     def _drop(self, job: SaveJob) -> None:
         job.marks.close()
@@ -119,11 +127,14 @@ class AutoSaver(QObject):
                 # The thread has enough: more copies would take memory.
                 self._watch()
                 return
+            job = self._copying[0]
             try:
-                is_done = self._copying[0].step()
-            except NaclipError as error:
+                is_done = job.step()
+            except Exception as error:  # noqa: BLE001 - it is told
+                # Not a part of it as if it were all.
+                job.repeat()
                 self._copying.pop(0)
-                self._tell_failure(str(error))
+                self._tell_failure(error)
                 continue
             if is_done:
                 self._copying.pop(0)
@@ -152,13 +163,18 @@ class AutoSaver(QObject):
                     if job in self._copying:
                         # Not a part of it as if it were all.
                         self._copying.remove(job)
-                    self._tell_failure(str(failure))
+                    self._tell_failure(failure)
         if self._copying and not self._copying[0].is_busy:
             self._turn_timer.start(0)
         if not is_busy:
             self._look_timer.stop()
 
-    def _tell_failure(self, text: str) -> None:
+    def _tell_failure(self, error: Exception) -> None:
+        text = describe_failure(
+            error,
+            no_memory=messages.NO_MEMORY_TO_SAVE,
+            unexpected=messages.SAVING_FAILED,
+        )
         # Once, not every 30 seconds.
         if text != self._failure:
             self._failure = text

@@ -50,6 +50,13 @@ def describe_forgotten(pixels: int) -> str:
 
 
 NOT_SAVED: Final = 'Edits are not saved by themselves. {}'
+NO_MEMORY_TO_SAVE: Final = (
+    'There is no memory for it. It is tried again; close other programs, or '
+    'save the layer.'
+)
+SAVING_FAILED: Final = (
+    'Unexpected: {}. It is tried again; save the layer now and then.'
+)
 RESTORING: Final = 'Restoring edits…'
 RESTORED: Final = 'Edits restored.'
 

@@ -20,8 +20,9 @@ from qtpy.QtWidgets import (
 
 from napari_naclip.correct.model_labels import WRITTEN_KEY, ModelLabels
 from napari_naclip.engine.errors import NaclipError
-from napari_naclip.io.edit_thread import EDIT_THREAD, describe_image
+from napari_naclip.io.edit_thread import EDIT_THREAD
 from napari_naclip.io.folders import edits_folder
+from napari_naclip.io.known_image import describe_image
 from napari_naclip.io.layer_files import layer_attributes
 from napari_naclip.io.saved_edits import SavedEdits, find_saved
 from napari_naclip.ui.correct import edit_messages as messages

@@ -70,12 +70,29 @@ class SaveJob:
         self.outcomes: list[Exception | None] = []
         self.is_busy = False
         self._writer: EditWriter | None = None
+        # What jobs before it saved; needed until this one has saved.
+        self._older: list[EditWriter] = []
         # Something is to be saved, even if no tile changes any more.
         self._is_wanted = False
         self._keys: list[str] = []
         self._tiles: dict[str, Tile] = {}
         self._handed: tuple[str, ...] = ()
         self._room = _BATCH
+
+    def take_over(self, other: SaveJob) -> None:
+        """Go on for a job of the same layer, which then has nothing.
+
+        What it saved stays until there is something newer in its place.
+        """
+        self._older += other._older
+        other._older = []
+        writer, other._writer = other._writer, None
+        if writer is None:
+            return
+        if other.result.written.shape == self.result.written.shape:
+            self._writer, self._is_wanted = writer, True
+        else:
+            self._older.append(writer)
 
     def begin(self) -> bool:
         """Take the tiles that have changed; return whether to go on."""
@@ -103,7 +120,9 @@ class SaveJob:
         if self._writer is None:
             return self._compare_one()
         if self._keys:
-            self._copy_one(self._keys.pop())
+            self._copy_one(self._keys[-1])
+            # Only now: a copy may fail.
+            self._keys.pop()
             if self._room <= 0:
                 self._hand_over(self._writer, is_last=False)
             return False
@@ -114,14 +133,16 @@ class SaveJob:
         """Look for a first edit: others the model could make again."""
         if not self._is_wanted:
             if not self._keys:
+                self._remove_older()
                 return True
-            at = self._find(self._keys.pop())
+            at = self._find(self._keys[-1])
             self._is_wanted = at is not None and (
                 not np.array_equal(
                     self.result.labels.data[at], self.result.written[at]
                 )
                 or self._accepted(at) is not None
             )
+            self._keys.pop()
         if self._is_wanted:
             # Before it is copied: there may be no place for it.
             self._writer = EditWriter(edits_folder())
@@ -191,13 +212,20 @@ class SaveJob:
     def _finish(self, failure: Exception | None) -> None:
         """Take what the thread has done; called there."""
         self.outcomes.append(failure)
+        if failure is None:
+            self._remove_older()
         self.is_busy = False
 
+    def _remove_older(self) -> None:
+        older, self._older = self._older, []
+        for writer in older:
+            EDIT_THREAD.remove(writer)
+
     def repeat(self) -> None:
-        """Have again, the next time, what the thread could not do."""
+        """Have again, the next time, what could not be copied or saved."""
         self.marks.put_back((*self._handed, *self._tiles, *self._keys))
         self._keys, self._tiles, self._room = [], {}, _BATCH
-        self._is_wanted = True
+        self._is_wanted = self._is_wanted or self._writer is not None
 
     def remove(self) -> None:
         """Remove what was saved: it is not needed any more."""
@@ -206,5 +234,6 @@ class SaveJob:
             # All of it, when there is something to save again.
             self.marks.mark_all()
         self._is_wanted = False
+        self._remove_older()
         if writer is not None:
             EDIT_THREAD.remove(writer)
