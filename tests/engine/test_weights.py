@@ -42,6 +42,18 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
     assert read_shapes(path) == SHAPES
 
 
+@pytest.mark.parametrize('name', ['W.SAFETENSORS', 'w', '0a1b', 'w.bin'])
+def test_safetensors_of_any_name_are_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    save_file(STATE, path)
+    assert_is_state(read_state(path))
+    assert read_shapes(path) == SHAPES
+    # One that is cut is no longer known by its size, and refused.
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(WeightsError):
+        read_state(path)
+
+
 @pytest.mark.parametrize('new_format', [True, False])
 @pytest.mark.parametrize(
     'wrap',
@@ -49,6 +61,13 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
         lambda state: state,
         lambda state: {'state_dict': state, 'epoch': 3, 'name': 'run'},
         lambda state: {'model': state},
+        lambda state: {'model_state_dict': state, 'optimizer': {'lr': 0.1}},
+        lambda state: {'ema': state, 'epoch': 3},
+        lambda state: {'net': {'state_dict': state}},
+        lambda state: {
+            'model': state,
+            'model_ema': {name: t + 1 for name, t in state.items()},
+        },
         lambda state: {f'model.{name}': t for name, t in state.items()},
         lambda state: {
             f'module._orig_mod.{name}': t for name, t in state.items()
@@ -63,6 +82,10 @@ def test_safetensors_are_read(tmp_path: Path) -> None:
         'plain',
         'state_dict',
         'model',
+        'model_state_dict',
+        'ema',
+        'net',
+        'model and ema',
         'model.',
         'compiled',
         'openai',
@@ -89,6 +112,12 @@ def write_torch(path: Path, content: Any = STATE) -> bytes:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match='There is no weights file'):
         read_state(tmp_path / 'a.pt')
+
+
+@pytest.mark.parametrize('name', ['~nobody-of-this-name/w.pt', 'w' * 5000])
+def test_a_name_that_leads_nowhere_is_told(name: str) -> None:
+    with pytest.raises(WeightsError, match='There is no weights file'):
+        load_model('ViT-B-16', weights=name)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

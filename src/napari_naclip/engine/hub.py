@@ -138,7 +138,7 @@ def _find_in(folder: Path) -> Path | None:
         found = [
             path
             for path in folder.glob('*')
-            if path.suffix in suffixes and path.is_file()
+            if path.suffix.casefold() in suffixes and path.is_file()
         ]
         if len(found) == 1:
             return found[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_naclip.engine import registry
@@ -25,6 +24,7 @@ from napari_naclip.engine.types import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
 
     import torch
 
@@ -341,8 +341,9 @@ def _load_registered(
 ) -> Generator[Progress, None, _Parts]:
     from napari_naclip.engine.clip import load
     from napari_naclip.engine.sources import locate
+    from napari_naclip.engine.weights import named_file
 
-    file = None if weights is None else Path(weights).expanduser()
+    file = None if weights is None else named_file(weights)
     notice = ''
     if name == registry.AUTO_NAME and file is not None:
         entry = match_file(file)

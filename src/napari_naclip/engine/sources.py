@@ -111,7 +111,7 @@ def locate(
     for source in text_sources(model_cfg):
         check_package(entry.name, source)
     if weights is not None:
-        path = weights.expanduser()
+        path = weights
     else:
         path = yield from _locate_weights(entry, download=download)
     model_cfg = yield from locate_text(entry, model_cfg, download=download)

@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import warnings
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -16,13 +17,35 @@ from napari_naclip.engine.file_hints import OPENAI_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 T = TypeVar('T')
 
 
 #: What training programs put before each name.
 _PREFIXES = ('module.', '_orig_mod.', 'model.', 'clip_model.', 'clip.')
+#: Under which names training programs save the tensors. Where there are
+#: several, those that were trained go before their running mean.
+_WRAPPERS = (
+    *('state_dict', 'model_state_dict', 'model', 'net', 'module'),
+    *('ema', 'model_ema', 'state_dict_ema', 'ema_state_dict'),
+)
+
+
+def named_file(weights: str | Path) -> Path:
+    """Return where a file is that a person named, perhaps with ``~``.
+
+    Raises
+    ------
+    WeightsError
+        If it is in the home folder of a user that there is not.
+    """
+    try:
+        return Path(weights).expanduser()
+    except RuntimeError as error:
+        raise WeightsError(
+            f'There is no weights file {weights}: nobody of that name has a '
+            'home folder here. Check the name.'
+        ) from error
 
 
 def read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -41,7 +64,7 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
         If the file is missing, empty, cut, unsafe or no state dict.
     """
     _check_file(path)
-    if path.suffix == '.safetensors':
+    if _is_safetensors(path):
         return _strip_names(_read_safetensors(path))
     return _strip_names(_unwrap(_read_pickle(path), path))
 
@@ -59,7 +82,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         As ``read_state``.
     """
     _check_file(path)
-    if path.suffix == '.safetensors':
+    if _is_safetensors(path):
         return _strip_names(_read_head(path))
     state = _unwrap(_read_pickle(path, mmap=True), path)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
@@ -69,17 +92,39 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _check_file(path: Path) -> None:
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError:  # such as a name that is too long
+        is_there = False
+    if not is_there:
         raise WeightsError(f'There is no weights file {path}. Check the name.')
     if path.stat().st_size == 0:
         raise WeightsError(f'{path} is empty. Download or copy it again.')
 
 
+def _is_safetensors(path: Path) -> bool:
+    """Return whether a file is to be safetensors, by its name or its head."""
+    if path.suffix.casefold() == '.safetensors':
+        return True
+    try:
+        with path.open('rb') as file:
+            head = file.read(9)
+    except OSError:
+        return False  # said where it is read
+    # The size of a table of JSON, and the table; no file of torch has it there.
+    size = int.from_bytes(head[:8], 'little')
+    return head[8:] == b'{' and size + 8 <= path.stat().st_size
+
+
 def _unwrap(state: Any, path: Path) -> dict[str, torch.Tensor]:
     """Return the table of tensors inside what torch saved."""
-    for wrapper in ('state_dict', 'model'):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
+    is_wrapped = True
+    while is_wrapped and isinstance(state, dict):
+        is_wrapped = False
+        for wrapper in _WRAPPERS:
+            if isinstance(state.get(wrapper), dict):
+                state, is_wrapped = state[wrapper], True
+                break
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(tensor, torch.Tensor)
         for name, tensor in state.items()
