@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from napari_naclip.cli.console import ProgressBar
 from napari_naclip.cli.models import note_terms
+from napari_naclip.engine.errors import LicenseWarning
 from napari_naclip.engine.registry import AUTO_NAME, DEMO_NAME, find_model
 from napari_naclip.io.folders import text_cache_folder
 
@@ -25,7 +27,8 @@ def load_chosen(arguments: argparse.Namespace) -> Model:
     """
     if arguments.download and arguments.model not in (DEMO_NAME, AUTO_NAME):
         note_terms(find_model(arguments.model))
-    with ProgressBar(arguments.progress) as bar:
+    with ProgressBar(arguments.progress) as bar, warnings.catch_warnings():
+        warnings.simplefilter('ignore', LicenseWarning)  # it is said above
         # Here and not above: this imports torch, which takes seconds.
         from napari_naclip.engine.models import load_model
 

@@ -6,6 +6,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from napari_naclip.cli.console import ProgressBar, format_size, print_note
+from napari_naclip.engine.model_notices import license_notice
 from napari_naclip.engine.registry import (
     DEFAULT_NAME,
     DEMO_NAME,
@@ -134,13 +135,9 @@ def _download(name: str, *, progress: bool | None) -> None:
 
 def note_terms(entry: RegistryEntry) -> None:
     """Say what a license forbids, before its weights are downloaded."""
-    from napari_naclip.engine.hub import find_cached
-
-    if entry.forbids_commercial and find_cached(entry) is None:
-        print_note(
-            f'the license of {entry.name} ({entry.license}) forbids '
-            f'commercial use; see {entry.source}'
-        )
+    notice = license_notice(entry)
+    if notice:
+        print_note(notice)
 
 
 def _demo_size() -> int:

@@ -64,3 +64,7 @@ class OutOfMemoryError(NaclipError):
 
 class StorageError(NaclipError):
     """A file that cannot be read or written: no room, no right, or in the way."""
+
+
+class LicenseWarning(UserWarning):
+    """The license of what will be downloaded forbids something."""

@@ -16,6 +16,7 @@ from napari_naclip.engine.guess import explain_misfit, match_file
 from napari_naclip.engine.model_notices import (
     pooling_notice,
     vocabulary_notice,
+    warn_of_license,
 )
 from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.engine.templates import IMAGENET_TEMPLATES
@@ -221,7 +222,14 @@ def load_model(
     ------
     NaclipError
         If the model cannot be had; the text says why and what to do.
+
+    Warns
+    -----
+    LicenseWarning
+        Before a download whose license forbids commercial use.
     """
+    if download and weights is None and isinstance(name, str):
+        warn_of_license(name)
     return run_to_end(
         iter_load_model(
             name,

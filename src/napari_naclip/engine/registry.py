@@ -10,6 +10,7 @@ import json
 from importlib import resources
 from typing import Any, Final
 
+from napari_naclip.engine.architectures import repository_tags
 from napari_naclip.engine.entry import RegistryEntry
 from napari_naclip.engine.errors import ModelError
 from napari_naclip.engine.typed_names import FORMS, read_typed, suggest
@@ -83,16 +84,24 @@ def find_model(name: str) -> RegistryEntry:
 
 def _add_what_is_known(entry: RegistryEntry) -> RegistryEntry:
     """Return a typed model with what the table says of the same weights."""
-    family = entry.tag.split('_')[0]
+    repo = entry.repo.casefold()  # the hub takes either
+    owner = repo.partition('/')[0]
+    family = (entry.tag or repository_tags().get(repo, '')).split('_')[0]
     for known in REGISTRY.values():
-        is_repo = entry.repo != '' and known.repo == entry.repo
+        is_repo = repo != '' and known.repo.casefold() == repo
         is_tag = entry.tag != '' and known.tag == entry.tag
         if (is_repo and not known.arch) or (
             is_tag and known.arch == entry.arch
         ):
             return dataclasses.replace(known, name=entry.name)
         # Other forms and sizes of a model have the license of their family.
-        is_kin = family != '' and known.tag.split('_')[0] == family
+        # Others may have trained on the same data: what they allow is not
+        # known, but what is forbidden is better said once too often.
+        is_kin = (family != '' and known.tag.split('_')[0] == family) and (
+            entry.tag != ''
+            or known.forbids_commercial
+            or known.repo.casefold().startswith(f'{owner}/')
+        )
         if (is_repo or is_kin) and not entry.license:
             entry = dataclasses.replace(
                 entry,

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import socket
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from napari_naclip.engine import hub, sources
 from napari_naclip.engine.clip import load
 from napari_naclip.engine.entry import CONFIG_FILE, RegistryEntry
 from napari_naclip.engine.errors import (
+    LicenseWarning,
     ModelError,
     NetworkError,
     WeightsError,
@@ -261,6 +263,22 @@ def test_a_repository_in_the_table_keeps_what_is_known_of_it() -> None:
     known = REGISTRY['MobileCLIP2-B']
     entry = find_model(f'hf-hub:{known.repo}')
     assert (entry.arch, entry.forbids_commercial) == ('', True)
+
+
+def test_what_a_license_forbids_is_warned_of_before_a_download(
+    server: Hub,
+) -> None:
+    for name in ('MetaCLIP-B-16', 'hf-hub:apple/MobileCLIP-B-LT-OpenCLIP'):
+        # The hub of this test has none of it.
+        with (
+            pytest.warns(LicenseWarning, match='forbids commercial use'),
+            pytest.raises(NetworkError),
+        ):
+            load_here(name, download=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        with pytest.raises(NetworkError):
+            load_here(NAME, download=True)
 
 
 def test_a_repository_s_pickle_with_code_does_not_run(
