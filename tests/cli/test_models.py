@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import constants
 from safetensors.torch import save
 
@@ -16,7 +17,9 @@ from napari_naclip.cli.console import format_size
 from napari_naclip.engine import hub
 from napari_naclip.engine.clip import load
 from napari_naclip.engine.entry import CONFIG_FILE
+from napari_naclip.engine.models import load_model
 from napari_naclip.engine.registry import MODEL_NAMES, REGISTRY
+from napari_naclip.engine.segmenter import run_to_end
 
 REPO = 'somebody/a-model'
 MODEL_CFG = {
@@ -123,6 +126,61 @@ def test_a_download_prepares_a_machine_that_will_be_offline(
     assert done.status == 0, done.err
     recipe = json.loads(Path('a.json').read_text())
     assert recipe['recipe']['model']['name'] == name
+
+
+WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'a', 'sky', 'tree']
+BERT = {
+    'model_type': 'bert',
+    'vocab_size': len(WORDS),
+    'hidden_size': 32,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 2,
+    'intermediate_size': 64,
+    'max_position_embeddings': 64,
+}
+#: Without a kind: it is told by the tower's configuration.
+TOKENIZER = {
+    'vocab.txt': '\n'.join(WORDS),
+    'config.json': json.dumps(BERT),
+    'tokenizer_config.json': json.dumps({'do_lower_case': True}),
+}
+
+
+def test_a_download_brings_what_reads_the_words(
+    run, server, tmp_path, monkeypatch
+):
+    pytest.importorskip('transformers')
+    words, own = 'somebody/bert', tmp_path / 'bert'
+    own.mkdir()
+    for file, text in TOKENIZER.items():
+        (own / file).write_text(text)
+        server.others[words, file] = text.encode()
+    text_cfg = {
+        'hf_proj_type': 'mlp',
+        'hf_pooler_type': 'cls_last_hidden_state_pooler',
+        'context_length': 16,
+    }
+    keys = ('hf_tokenizer_name', 'hf_model_name')
+    here, there = (
+        MODEL_CFG | {'text_cfg': text_cfg | dict.fromkeys(keys, place)}
+        for place in (own, words)
+    )
+    clip = load.build_clip(here)
+    server.others |= {
+        (REPO, CONFIG_FILE): json.dumps({'model_cfg': there}).encode(),
+        (REPO, 'open_clip_model.safetensors'): save(clip.state_dict()),
+    }
+    name = f'hf-hub:{REPO}'
+    done = run('models', 'download', name, '--no-progress')
+    assert (done.status, done.err) == (0, '')
+    monkeypatch.setattr(socket.socket, 'connect', no_network)
+    monkeypatch.setattr(socket, 'getaddrinfo', no_network)
+    model = load_model(name, device='cpu', precision='float32')
+    found = run_to_end(model.embed(['sky', 'Tree'], ['a {}']))
+    tokens = torch.tensor([[2, 5, 6, 3], [2, 5, 7, 3]])
+    with torch.no_grad():
+        expected = clip.encode_text(tokens, normalize=True)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_a_license_without_commerce_is_said_before_the_download(
