@@ -341,6 +341,36 @@ def test_an_image_that_changes_meanwhile_is_noticed(tight: None) -> None:
         resized[:20, :]
 
 
+@pytest.mark.parametrize('takes_only', [False, True])
+def test_an_image_that_changes_between_strips_is_noticed(
+    tight: None, *, takes_only: bool
+) -> None:
+    """Bands of other columns share some with those that were seen."""
+    image = ChunkedArray(make_image(60, 600))
+    resized = ResizedImage(
+        Source(image),
+        Mapping((0.0, 255.0)),
+        Resizing.between((60, 600), (60, 600), 'auto'),
+    )
+
+    def look(left: int, right: int) -> None:
+        if takes_only:
+            resized.take_only(left, right)
+        for top in range(0, 60, 20):
+            part = resized[top : top + 20, left:right]
+            np.testing.assert_array_equal(
+                part, image.values[top : top + 20, left:right]
+            )
+
+    look(10, 330)
+    # What nobody has seen may be any.
+    image.values[:, 400:] //= 2
+    look(200, 500)
+    image.values[41, 300, 1] ^= 128
+    with pytest.raises(InputError, match='has changed'):
+        look(190, 520)
+
+
 @pytest.mark.parametrize(
     ('last', 'message'),
     [

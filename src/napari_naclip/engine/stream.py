@@ -3,16 +3,18 @@
 Bands of rows are read, mapped and resized, and the last ones are kept: as
 many as a row of windows, the batch beyond it or a refined band look at. So
 memory does not grow with the height of an image. A band that was let go is
-made again, and must be the same then.
+made again, and must be the same then; so must what bands of other columns
+share with it.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from napari_naclip.engine import outputs
 from napari_naclip.engine.errors import InputError, OutOfMemoryError
 from napari_naclip.engine.types import Region
 
@@ -27,6 +29,12 @@ if TYPE_CHECKING:
 KEPT_BYTES = 32 * 2**20
 #: Bytes of values that are mapped and resized at once.
 _MAKE_BYTES = 4 * 2**20
+#: Columns of a row that have a sum of their own: fewer than strips share.
+_PIECE: Final = 64
+#: Of each four bytes of a piece; odd, so that a single change always shows.
+_WEIGHTS: Final = (
+    np.random.default_rng(0).integers(0, 2**32, 3 * _PIECE // 4, np.uint32) | 1
+)
 
 
 class ResizedImage:
@@ -60,6 +68,10 @@ class ResizedImage:
         self._digests: dict[int, bytes] = {}
         #: Bands are others for other columns.
         self._all_digests: dict[range, dict[int, bytes]] = {}
+        #: Of each row's pieces, whatever the columns; 0: not seen yet.
+        self._sums = outputs.zeros(
+            (self.shape[0], self.shape[1] // _PIECE), np.uint32
+        )
         #: The last source rows that were read.
         self._tail: tuple[Region, npt.NDArray[np.generic]] | None = None
 
@@ -147,13 +159,34 @@ class ResizedImage:
                     'reduction.'
                 ) from error
             digest = hashlib.blake2b(band.data, digest_size=16).digest()
-            if self._digests.setdefault(index, digest) != digest:
+            is_same = self._digests.setdefault(index, digest) == digest
+            if not (self._fits(index, band) and is_same):
                 raise InputError(
                     'The image has changed while it was looked at. Run again '
                     'when it stays as it is.'
                 )
         self._bands[index] = band
         return band
+
+    def _fits(self, index: int, band: npt.NDArray[np.uint8]) -> bool:
+        """Return whether a band is what bands of other columns were."""
+        columns, top = self._columns, self._starts[index]
+        first, stop = -(-columns.start // _PIECE), columns.stop // _PIECE
+        if first >= stop:
+            return True
+        shift = columns.start
+        part = band[:, first * _PIECE - shift : stop * _PIECE - shift]
+        lines = np.ascontiguousarray(part).reshape(len(band), -1)
+        words = lines.view(np.uint32).reshape(len(band), stop - first, -1)
+        sums = np.einsum('ijk,k->ij', words, _WEIGHTS)
+        # 0 tells that nothing was seen.
+        np.maximum(sums, 1, out=sums)
+        place = slice(top, top + len(band)), slice(first, stop)
+        known = np.asarray(self._sums[place])
+        if np.any((known != 0) & (known != sums)):
+            return False
+        self._sums[place] = sums
+        return True
 
     def _forget(self, needed: int) -> None:
         """Let go of bands beyond what is kept, the longest unused first."""

@@ -7,12 +7,11 @@ answers were not written there. So the model is asked again for such pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_naclip.correct.agreement import Agreement, compare
-from napari_naclip.engine.outputs import zeros
 from napari_naclip.layers.tidied import flat_plane
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from napari_naclip.ui.correct.why_work import Asked
 
     Mask = npt.NDArray[np.bool_]
-
-#: Rows that are put together at a time.
-_STRIP: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +124,8 @@ def answer_edited(
         found.append(
             Answered(
                 place,
-                snapshot.orient(answer.labels),
+                # A copy: the next answer goes into the same array.
+                snapshot.orient(np.array(answer.labels[:])),
                 None if mask is None else snapshot.orient(mask),
             )
         )
@@ -193,19 +190,12 @@ def _merge(
     if not answers:
         return written, False
     dtype = np.result_type(written.dtype, *(a.labels.dtype for a in answers))
-    labels = zeros(written.shape, dtype)
-    for top in range(0, len(labels), _STRIP):
-        labels[top : top + _STRIP] = written[top : top + _STRIP]
+    labels = written.astype(dtype)
     is_left = edited.copy()
     for each in answers:
-        rows, columns = each.place
-        for top in range(0, len(each.labels), _STRIP):
-            own = slice(top, top + _STRIP)
-            end = min(top + _STRIP, len(each.labels))
-            at = slice((rows.start or 0) + top, (rows.start or 0) + end)
-            counts = edited[at, columns]
-            if each.mask is not None:
-                counts = counts & each.mask[own]
-            np.copyto(labels[at, columns], each.labels[own], where=counts)
-            is_left[at, columns] &= ~counts
+        counts = edited[each.place]
+        if each.mask is not None:
+            counts = counts & each.mask
+        labels[each.place][counts] = each.labels[counts]
+        is_left[each.place] &= ~counts
     return labels, not is_left.any()
