@@ -77,14 +77,7 @@ def test_the_table_is_true_to_open_clip(entry: RegistryEntry) -> None:
 
 @pytest.mark.parametrize(
     'entry',
-    [
-        each
-        for each in REGISTRY.values()
-        if 'timm_model_name'
-        not in (architectures.model_config(each.arch) or {}).get(
-            'vision_cfg', {'timm_model_name': ''}
-        )
-    ],
+    [each for each in REGISTRY.values() if each.arch],
     ids=lambda entry: entry.name,
 )
 def test_the_number_of_weights_is_true(entry: RegistryEntry) -> None:

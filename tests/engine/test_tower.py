@@ -29,6 +29,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
     'oblong': {'image_size': (24, 40)},
     'mean_pooled': {'pool_type': 'avg'},
 }
+#: CLIPA's towers normalize what is left after the mean.
+OWN: dict[str, dict[str, Any]] = CONFIGS | {
+    'clipa': {
+        'no_ln_pre': True,
+        'pool_type': 'avg',
+        'final_ln_after_pool': True,
+    },
+}
 
 
 def make_tower(
@@ -59,6 +67,22 @@ def test_standard_attention_reproduces_open_clip(
     )
     torch.testing.assert_close(
         tokens.flatten(1, 2), expected, atol=1e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize('config', OWN.values(), ids=OWN)
+def test_a_window_s_embedding_is_open_clip_s_own(
+    make_clip: Callable[..., torch.nn.Module], config: dict[str, Any]
+) -> None:
+    visual = make_clip(**config).visual
+    pixels = random_pixels(2, 3, *visual.image_size)
+    with torch.no_grad():
+        expected = normalize(visual(pixels), dim=-1)
+    torch.testing.assert_close(
+        make_tower(visual).window_embeddings(pixels),
+        expected,
+        atol=1e-5,
+        rtol=0,
     )
 
 
