@@ -41,7 +41,7 @@ from napari_naclip.layers.labels import (
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import apply_appearance, store_list
 from napari_naclip.ui.steps import ChangeSteps
-from pixel_rules import Array, Memory, Pixels, join
+from pixel_rules import Array, History, Memory, Pixels, join
 
 PLANES, ROWS, COLUMNS = SHAPE = (2, 7, 8)
 FULL = Settings(detail=None)
@@ -79,6 +79,7 @@ class Protection(RuleBasedStateMachine):
         )
         self.viewer.dims.set_point(0, shows_plane)
         self.pixels = Pixels(SHAPE)
+        self.history = History()
         self.locked: set[int] = set()
         self.live = ChangeSteps()
         self.mode: WriteMode = 'unedited'
@@ -97,8 +98,10 @@ class Protection(RuleBasedStateMachine):
     # The person.
 
     def took_in(self) -> None:
-        """Whatever the person did is what should be there."""
+        """Whatever the person painted is what should be there."""
+        before = self.pixels.data
         self.pixels.data = self.result.labels.data.astype(np.int64)
+        self.history.add(before, self.pixels.data)
         self.fresh = None
 
     @rule(at=places, value=values, size=st.integers(1, 5))
@@ -120,19 +123,23 @@ class Protection(RuleBasedStateMachine):
     @rule()
     def undo(self) -> None:
         self.result.labels.undo()
-        self.took_in()
+        self.history.undo(self.pixels.data)
+        self.fresh = None
 
     @rule()
     def redo(self) -> None:
         self.result.labels.redo()
-        self.took_in()
+        self.history.redo(self.pixels.data)
+        self.fresh = None
 
     @rule(plane=planes, at=places, value=values)
     def other_plugin(
         self, plane: int, at: tuple[int, int], value: int
     ) -> None:
+        # Not by the layer's history.
         self.result.labels.data[(plane, *at)] = value
-        self.took_in()
+        self.pixels.data[(plane, *at)] = value
+        self.fresh = None
 
     @rule(plane=planes)
     def turn_to(self, plane: int) -> None:
@@ -321,6 +328,7 @@ class Protection(RuleBasedStateMachine):
             layer = self.viewer.add_labels(
                 data.copy(), **{**state, 'metadata': metadata}
             )
+            self.history = History()
         adopted = adopt_result(self.image, layer)
         assert adopted is not None
         self.result = adopted

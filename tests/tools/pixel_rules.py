@@ -6,9 +6,39 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 Place = tuple[int, ...]
 #: By pixel: what stood there before a run or change, and the model's label.
 Memory = dict[Place, tuple[int, int]]
+
+
+class History:
+    """What undo and redo of a layer bring back."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Mask, Array, Array]] = []
+        self._redo: list[tuple[Mask, Array, Array]] = []
+
+    def add(self, before: Array, after: Array) -> None:
+        """Note what one thing that the person did has changed."""
+        changed = before != after
+        if changed.any():
+            self._undo.append((changed, before[changed], after[changed]))
+            self._redo.clear()
+
+    def undo(self, data: Array) -> None:
+        """Put back the values before the last step, only where it changed."""
+        if self._undo:
+            changed, before, after = self._undo.pop()
+            self._redo.append((changed, before, after))
+            data[changed] = before
+
+    def redo(self, data: Array) -> None:
+        """Do again what was undone last."""
+        if self._redo:
+            changed, before, after = self._redo.pop()
+            self._undo.append((changed, before, after))
+            data[changed] = after
 
 
 class Pixels:

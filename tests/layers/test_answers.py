@@ -1,0 +1,234 @@
+"""Answers, what takes them back, and undo do what their rules say, no more.
+
+A machine of hypothesis answers on a real Labels layer, as a person does who is
+led from region to region, while runs write, classes are locked and edits are
+given back; each step is compared with rules for single pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from napari.components import ViewerModel
+
+from napari_naclip.engine.types import Region
+from napari_naclip.layers import assign as assigning
+from napari_naclip.layers.assign import (
+    Acceptance,
+    Assignment,
+    accept,
+    assign,
+    take_back,
+    withdraw,
+)
+from napari_naclip.layers.edits import forget_edits
+from napari_naclip.layers.labels import Result
+from napari_naclip.layers.write import WriteMode, write_block
+from pixel_rules import Array, History, Mask
+
+SHAPE = ROWS, COLUMNS = (6, 7)
+PLANE = (0, slice(None), slice(None))
+
+places = st.tuples(st.integers(0, ROWS - 1), st.integers(0, COLUMNS - 1))
+regions = st.tuples(places, places).map(
+    lambda pair: Region(
+        min(pair[0][0], pair[1][0]),
+        min(pair[0][1], pair[1][1]),
+        max(pair[0][0], pair[1][0]) + 1,
+        max(pair[0][1], pair[1][1]) + 1,
+    )
+)
+values = st.integers(0, 3)
+seeds = st.integers(0, 2**16)
+
+
+class Answers(RuleBasedStateMachine):
+    """A layer, and what every pixel of it should be."""
+
+    @initialize(seed=seeds)
+    def open(self, seed: int) -> None:
+        model = np.random.default_rng(seed).integers(0, 3, (1, *SHAPE))
+        model = model.astype(np.uint8)
+        layer = ViewerModel().add_labels(model.copy())
+        self.result = Result(None, layer, {}, model)
+        self.data: Array = model[0].astype(np.int64)
+        self.model: Array = self.data.copy()
+        self.accepted = np.zeros(SHAPE, bool)
+        self.locked: set[int] = set()
+        self.history = History()
+        self.answers: list[tuple[Assignment | Acceptance, Mask]] = []
+        # Before each answer, of those after which nothing else happened.
+        self.before: list[tuple[Array, Mask]] = []
+
+    def is_fixed(self, *labels: Array) -> Mask:
+        """Return where any of some labels is locked."""
+        return np.isin(labels, list(self.locked)).any(0)
+
+    # What answers.
+
+    def mask_of(self, region: Region, seed: int) -> tuple[Mask, Mask]:
+        """Return some of a region's pixels, in its box and in the plane."""
+        mask = np.random.default_rng(seed).random(region.size) < 0.8
+        whole = np.zeros(SHAPE, bool)
+        whole[region.slices] = mask
+        return mask, whole
+
+    @rule(region=regions, seed=seeds, value=values)
+    def give(self, region: Region, seed: int, value: int) -> None:
+        mask, whole = self.mask_of(region, seed)
+        made = Assignment(self.result, value)
+        self.before.append((self.data.copy(), self.accepted.copy()))
+        for _ in assign(self.result, PLANE, region, mask, made, self.locked):
+            pass
+        changed = whole & (self.data == self.model) & ~self.accepted
+        changed &= ~self.is_fixed(self.data) & (self.data != value)
+        changed &= value not in self.locked
+        self.put(changed, np.full(SHAPE, value))
+        self.answers.append((made, changed))
+
+    @rule(region=regions, seed=seeds)
+    def call_right(self, region: Region, seed: int) -> None:
+        mask, whole = self.mask_of(region, seed)
+        made = Acceptance(self.result)
+        self.before.append((self.data.copy(), self.accepted.copy()))
+        for _ in accept(self.result, PLANE, region, mask, made):
+            pass
+        self.answers.append((made, whole & ~self.accepted))
+        self.accepted |= whole
+
+    @precondition(lambda self: getattr(self, 'answers', None))
+    @rule()
+    def back(self) -> None:
+        made, mask = self.answers.pop()
+        if isinstance(made, Acceptance):
+            for _ in withdraw(made):
+                pass
+            self.accepted &= ~mask
+        else:
+            for _ in take_back(made, self.locked):
+                pass
+            gone = mask & (self.data == made.value)
+            gone &= ~self.is_fixed(self.data, self.model)
+            self.put(gone, self.model)
+        if self.before:
+            # All is as before the answer.
+            data, accepted = self.before.pop()
+            np.testing.assert_array_equal(self.data, data)
+            np.testing.assert_array_equal(self.accepted, accepted)
+
+    def put(self, changed: Mask, new: Array) -> None:
+        """Change pixels by one step of the layer's history."""
+        before = self.data.copy()
+        self.data[changed] = new[changed]
+        self.history.add(before, self.data)
+
+    # What else happens.
+
+    @rule(at=places, value=values)
+    def paint(self, at: tuple[int, int], value: int) -> None:
+        layer = self.result.labels
+        layer.brush_size = 1
+        layer.paint((0, *at), value)
+        changed = np.zeros(SHAPE, bool)
+        changed[at] = True
+        self.put(changed, np.full(SHAPE, value))
+        self.before.clear()
+
+    @rule()
+    def undo(self) -> None:
+        self.result.labels.undo()
+        self.history.undo(self.data)
+        self.before.clear()
+
+    @rule()
+    def redo(self) -> None:
+        self.result.labels.redo()
+        self.history.redo(self.data)
+        self.before.clear()
+
+    @rule(value=values)
+    def change_lock(self, value: int) -> None:
+        self.locked ^= {value}
+        self.before.clear()
+
+    @rule(seed=seeds, mode=st.sampled_from(['unedited', 'everywhere']))
+    def run(self, seed: int, mode: WriteMode) -> None:
+        new = np.random.default_rng(seed).integers(0, 3, SHAPE)
+        write_block(
+            self.result,
+            PLANE,
+            new.astype(np.uint8),
+            locked=self.locked,
+            mode=mode,
+        )
+        changed = (self.data != new) & ~self.is_fixed(self.data, new)
+        if mode == 'everywhere':
+            self.accepted &= ~changed
+        else:
+            changed &= (self.data == self.model) & ~self.accepted
+        self.data[changed] = self.model[changed] = new[changed]
+        self.before.clear()
+
+    @rule(region=regions)
+    def forget(self, region: Region) -> None:
+        inside = np.zeros(SHAPE, bool)
+        inside[region.slices] = True
+        count = forget_edits(self.result, PLANE, region, locked=self.locked)
+        changed = inside & (self.data != self.model)
+        changed &= ~self.is_fixed(self.data, self.model)
+        assert count == changed.sum()
+        self.data[changed] = self.model[changed]
+        self.accepted &= ~inside
+        self.before.clear()
+
+    @invariant()
+    def is_as_it_should_be(self) -> None:
+        if not hasattr(self, 'data'):
+            return
+        result, accepted = self.result, self.result.accepted
+        np.testing.assert_array_equal(result.labels.data[0], self.data)
+        np.testing.assert_array_equal(result.written[0], self.model)
+        np.testing.assert_array_equal(
+            np.zeros(SHAPE, bool) if accepted is None else accepted[0],
+            self.accepted,
+        )
+
+
+@pytest.fixture(params=[COLUMNS, 1000], ids=['a row at a time', 'at once'])
+def _piece(request, monkeypatch) -> None:
+    monkeypatch.setattr(assigning, '_PIECE', request.param)
+
+
+def run_machine(examples: int) -> None:
+    run_state_machine_as_test(
+        Answers,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.usefixtures('_piece')
+def test_answers_change_what_they_should() -> None:
+    run_machine(12)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('_piece')
+def test_answers_change_what_they_should_for_long() -> None:
+    """At least 10,000 steps."""
+    run_machine(260)
