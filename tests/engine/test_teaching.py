@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from napari_naclip.engine.classes import TextClass
 from napari_naclip.engine.decide import class_queries
 from napari_naclip.engine.errors import InputError
-from napari_naclip.engine.reasons import explain, heat_map, survey
+from napari_naclip.engine.explain import explain
+from napari_naclip.engine.reasons import heat_map, survey
 from napari_naclip.engine.segment import segment
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
 from napari_naclip.engine.taught import UNTAUGHT, Example, Teaching
