@@ -245,23 +245,52 @@ def test_damage_is_told(tmp_path) -> None:
     saved.close()
 
 
-def test_old_and_many_edits_go(tmp_path, monkeypatch) -> None:
+def test_only_what_was_offered_for_long_goes(tmp_path) -> None:
     labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
-    now = time.time()
-    for age in (0, 10, 31 * 86_400):
+    now, day = time.time(), 86_400
+    for age in (0, 10, 400 * day):
         writer = EditWriter(tmp_path)
         writer.take(tiles_of(labels, written))
         writer.commit({**HEAD, 'saved': now - age})
         leave(writer)
     found = find_saved(tmp_path)
+    # However old they are: nobody has seen them.
+    ages = [round(now - each.head['saved']) for each in found]
+    assert ages == [0, 10, 400 * day]
+    for each, days in zip(found, (None, 29, 31), strict=True):
+        each.mark_offered()
+        path = each.folder / edit_store.OFFERED_NAME
+        if days is not None:
+            os.utime(path, (now - days * day,) * 2)
+        since = path.stat().st_mtime
+        # It counts when they were offered first.
+        each.mark_offered()
+        assert path.stat().st_mtime == since
+        each.close()
+    found = find_saved(tmp_path)
     assert [round(now - each.head['saved']) for each in found] == [0, 10]
     assert len(list(tmp_path.iterdir())) == 2
     for each in found:
-        each.close()
-    monkeypatch.setattr(saved_edits, '_MAX_BYTES', 1)
-    (newest,) = find_saved(tmp_path)
-    assert round(now - newest.head['saved']) == 0
-    newest.close()
+        each.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_folders_without_a_head_are_removed_as_broken(tmp_path) -> None:
+    heads = ('{"format": "napari-naclip edits, version 2"}', '{', None)
+    for number, head in enumerate(heads):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / '000000.tiles').write_bytes(b'x')
+        if head is not None:
+            (folder / edit_store.HEAD_NAME).write_text(head)
+        os.utime(folder, (0, 0))
+    for _ in range(2):
+        assert find_saved(tmp_path) == []
+        # The lock is a file, too.
+        for folder in tmp_path.iterdir():
+            os.utime(folder, (0, 0))
+    assert {each.name for each in tmp_path.iterdir()} == {'0', '1'}
+    assert (tmp_path / '0' / '000000.tiles').exists()
 
 
 class Remote:

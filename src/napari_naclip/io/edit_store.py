@@ -8,6 +8,7 @@ Each result has a folder of its own, which its process holds:
   file without a tile that is still used goes; so does what is little used,
   after its tiles were copied.
 - ``held``: the lock.
+- ``offered``: empty, made when they were first offered to a person.
 
 No path of the image is kept: it is known again by its size and by some of
 its pixels.
@@ -48,6 +49,7 @@ FORMAT: Final = 'napari-naclip edits, version 1'
 #: Names in each folder.
 HEAD_NAME: Final = 'edits.json'
 LOCK_NAME: Final = 'held'
+OFFERED_NAME: Final = 'offered'
 #: Rows and columns of a tile: the last two axes of a layer.
 TILE: Final = 512
 #: Bytes below which files are not worth being made smaller.

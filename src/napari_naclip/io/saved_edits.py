@@ -18,12 +18,12 @@ from napari_naclip.engine.outputs import zeros
 from napari_naclip.io.edit_store import (
     FORMAT,
     HEAD_NAME,
+    OFFERED_NAME,
     TILE,
     hold,
     read_part,
     unpack_tile,
 )
-from napari_naclip.io.folders import folder_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     Index = tuple[slice, ...]
 
-#: Seconds after which edits that nobody asked for go.
+#: Seconds after which edits go that were offered and that nobody wanted.
 _MAX_AGE: Final = 30 * 86_400
-#: Bytes that edits of ended processes may have together.
-_MAX_BYTES: Final = 2_000_000_000
+#: Bytes of all saved edits from which on a person should know of them.
+MANY_BYTES: Final = 2_000_000_000
 
 _logger = logging.getLogger(__name__)
 
@@ -150,6 +150,21 @@ class SavedEdits:
                 accepted[index] = is_accepted
         return labels, written, accepted
 
+    def mark_offered(self) -> None:
+        """Note that a person has seen the offer, unless that is known."""
+        # Where the disk is full they stay for longer, no more.
+        with contextlib.suppress(OSError):
+            (self.folder / OFFERED_NAME).touch(mode=0o600, exist_ok=False)
+
+    def is_old(self) -> bool:
+        """Return whether they were offered for long and nobody took them."""
+        try:
+            since = (self.folder / OFFERED_NAME).stat().st_mtime
+        except OSError:
+            # Nobody knows of them yet, however old they are.
+            return False
+        return time.time() - since > _MAX_AGE
+
     def close(self) -> None:
         """Leave them for another time."""
         self._held.release()
@@ -166,17 +181,15 @@ def find_saved(root: Path) -> list[SavedEdits]:
     """Return edits of processes that ended without closing, newest first.
 
     They are held from now on, so that no other process offers them too.
-    What is old, empty or too much is removed.
+    What was offered for long, or holds nothing, is removed; what another
+    version saved is left to it.
     """
     found = sorted(
         _iter_saved(root), key=lambda each: -float(each.head['saved'])
     )
     kept: list[SavedEdits] = []
-    total = 0
     for each in found:
-        total += folder_size(each.folder)
-        age = time.time() - float(each.head['saved'])
-        if age > _MAX_AGE or (kept and total > _MAX_BYTES):
+        if each.is_old():
             each.discard()
         else:
             kept.append(each)
@@ -207,10 +220,19 @@ def _read_head(folder: Path) -> dict[str, Any] | None:
         head = json.loads((folder / HEAD_NAME).read_text(encoding='utf-8'))
         if head['format'] != FORMAT:
             return None
-        float(head['saved'])
+        # It is shown as a time.
+        time.localtime(float(head['saved']))
+        dict(head.get('layer', {}))
         tuple(int(length) for length in head['shape'])
         dict(head['tiles'])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         _logger.info('No edits in %s: %s', folder, error)
         return None
     return dict(head)
@@ -219,8 +241,11 @@ def _read_head(folder: Path) -> dict[str, Any] | None:
 def _remove_broken(folder: Path) -> None:
     """Remove a folder without a head, once it is old enough.
 
-    One that was made a moment ago is just being filled.
+    One that was made a moment ago is just being filled. One with a head that
+    is not understood may be understood by another version.
     """
     with contextlib.suppress(OSError):
+        if (folder / HEAD_NAME).exists():
+            return
         if time.time() - folder.stat().st_mtime > _MAX_AGE / 30:
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,21 +6,18 @@ import threading
 import time
 from dataclasses import replace
 
+import npe2
 import numpy as np
 import pytest
-from napari.components import ViewerModel
 
-from napari_naclip.engine.types import ClassList, Region, Settings
+from edited_layers import make
+from napari_naclip.engine.types import Region
 from napari_naclip.io.edit_store import EditWriter
 from napari_naclip.io.edit_thread import EDIT_THREAD
 from napari_naclip.io.folders import edits_folder
 from napari_naclip.io.saved_edits import find_saved
 from napari_naclip.layers import changes
 from napari_naclip.layers.assign import accept
-from napari_naclip.layers.labels import add_result, write_region
-from napari_naclip.layers.read import take_snapshots
-from napari_naclip.layers.sync import store_list
-from napari_naclip.ui.correct import edit_messages as messages
 from napari_naclip.ui.correct import save_job
 from napari_naclip.ui.correct.autosave import AutoSaver
 from napari_naclip.ui.correct.save_job import SaveJob
@@ -28,79 +25,10 @@ from napari_naclip.ui.correct.save_job import SaveJob
 TIMEOUT = 60_000
 
 
-def test_offered_and_restored_by_a_click(
-    make_napari_viewer, open_widget, picture, run, press, qtbot
-) -> None:
-    left = leave_edits(picture, qtbot)
-    viewer = make_napari_viewer()
-    viewer.add_image(picture, name='photo')
-    widget = open_widget(viewer)
-    offer = widget.restore_offer
-    assert offer.isVisibleTo(widget)
-    assert 'photo labels' in offer.note.text()
-    assert 'not open' not in offer.note.text()
-    before = set(viewer.layers)
-    press(offer.restore)
-    qtbot.waitUntil(lambda: len(viewer.layers) > len(before), timeout=TIMEOUT)
-    (layer,) = set(viewer.layers) - before
-    np.testing.assert_array_equal(layer.data, left)
-    assert not offer.isVisibleTo(widget)
-    assert widget.panel.status.text() == messages.RESTORED
-    # Its edits are edits, and the rest is the model's.
-    pixels = int((left != 1).sum())
-    qtbot.waitUntil(
-        lambda: widget.correct.edits.count.text() == f'{pixels} px edited',
-        timeout=TIMEOUT,
-    )
-    # Not needed any more when the program ends, but until then.
-    assert list(edits_folder().glob('*/edits.json'))
-
-
-def test_offer_says_that_the_image_is_not_open(
-    make_napari_viewer, open_widget, picture, press, qtbot
-) -> None:
-    leave_edits(picture, qtbot)
-    viewer = make_napari_viewer()
-    widget = open_widget(viewer)
-    assert 'not open' in widget.restore_offer.note.text()
-    viewer.add_image(picture)
-    assert 'not open' not in widget.restore_offer.note.text()
-    press(widget.restore_offer.discard)
-    assert not widget.restore_offer.isVisibleTo(widget)
-    assert not list(edits_folder().iterdir())
-
-
-def make(image: np.ndarray):
-    """Return a viewer and a result that the model filled with 1."""
-    viewer = ViewerModel()
-    layer = viewer.add_image(image, name='photo')
-    (snapshot,) = take_snapshots(layer, viewer, Settings())
-    classes = ClassList.from_text('one; two; three')
-    result = add_result(viewer, layer, snapshot, classes)
-    store_list(result.labels, classes_state())
-    write_region(result, snapshot, np.ones(snapshot.size, np.uint8))
-    return viewer, result
-
-
-def classes_state() -> dict:
-    """Return a list of classes as layers keep it."""
-    from napari_naclip.engine.class_state import ListState
-
-    return ListState.from_text('one; two; three').to_dict()
-
-
-def leave_edits(image: np.ndarray, qtbot) -> np.ndarray:
-    """Paint, and end as by a crash; return the labels."""
-    viewer, result = make(image)
-    saver = AutoSaver(viewer, interval=0.05)
-    saver.follow(result)
-    result.labels.paint((5, 6), 2)
-    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
-        pass
-    (job,) = saver._jobs
-    job._writer._held.release()
-    saver._timer.stop()
-    return np.array(result.labels.data)
+@pytest.fixture(autouse=True)
+def plugins() -> None:
+    """Find the plugins, as napari's window does when it opens."""
+    npe2.PluginManager.instance().discover()
 
 
 def test_nothing_is_saved_without_edits(picture, qtbot) -> None:
@@ -273,9 +201,6 @@ def test_labels_saved_by_napari_alone_are_kept(
 
 
 def test_saved_layer_needs_no_other(picture, qtbot, tmp_path) -> None:
-    import npe2
-
-    npe2.PluginManager.instance().discover()
     viewer, result = make(picture)
     saver = AutoSaver(viewer, interval=0.05)
     saver.follow(result)

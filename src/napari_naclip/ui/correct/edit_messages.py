@@ -59,6 +59,22 @@ SAVING_FAILED: Final = (
 )
 RESTORING: Final = 'Restoring edits…'
 RESTORED: Final = 'Edits restored.'
+NO_MEMORY_TO_RESTORE: Final = (
+    'There is no memory to restore the edits; they are kept. Close other '
+    'programs and try again.'
+)
+RESTORING_FAILED: Final = (
+    'The edits were not restored: {}. They are kept: try again, or discard '
+    'them.'
+)
+
+
+def describe_size(size: int, folder: str) -> str:
+    """Return that saved edits take much room; nothing goes by itself."""
+    return (
+        f'Edits saved by themselves take {size / 1e9:.1f} GB in {folder}. '
+        'Restore or discard what you do not need.'
+    )
 
 
 def describe_saved() -> str:

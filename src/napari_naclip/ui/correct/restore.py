@@ -19,13 +19,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_naclip.correct.model_labels import WRITTEN_KEY, ModelLabels
-from napari_naclip.engine.errors import NaclipError
 from napari_naclip.io.edit_thread import EDIT_THREAD
-from napari_naclip.io.folders import edits_folder
+from napari_naclip.io.folders import edits_folder, folder_size
 from napari_naclip.io.known_image import describe_image
 from napari_naclip.io.layer_files import layer_attributes
-from napari_naclip.io.saved_edits import SavedEdits, find_saved
+from napari_naclip.io.saved_edits import MANY_BYTES, SavedEdits, find_saved
 from napari_naclip.ui.correct import edit_messages as messages
+from napari_naclip.ui.correct.failures import describe_failure
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -107,7 +107,9 @@ class EditRestorer(QObject):
         self._offer = offer
         self._panel = panel
         self._saved: list[SavedEdits] = []
-        self._read: list[Any] = []
+        self._read: list[tuple[SavedEdits, Any]] = []
+        # What takes much room, in words.
+        self._size_note = ''
         self._thread: threading.Thread | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK)
@@ -119,6 +121,7 @@ class EditRestorer(QObject):
         """Look for edits that were left behind."""
         self._saved = find_saved(edits_folder())
         self._viewer.layers.events.inserted.connect(self._on_layers)
+        self._look_at_size()
         self._show()
 
     def close(self) -> None:
@@ -129,6 +132,16 @@ class EditRestorer(QObject):
         self._saved = []
         self._show()
 
+    def _look_at_size(self) -> None:
+        """Find out whether all that was saved is too much."""
+        folder = edits_folder()
+        size = folder_size(folder)
+        self._size_note = (
+            messages.describe_size(size, str(folder))
+            if size > MANY_BYTES
+            else ''
+        )
+
     def _on_layers(self, _event: object = None) -> None:
         if self._saved:
             self._show()
@@ -138,12 +151,12 @@ class EditRestorer(QObject):
             self._offer.show_text('')
             return
         saved = self._saved[0]
+        saved.mark_offered()
         name = str(saved.head.get('layer', {}).get('name') or 'labels')
-        self._offer.show_text(
-            messages.describe_offer(
-                name, float(saved.head['saved']), is_open=self._has_image()
-            )
+        text = messages.describe_offer(
+            name, float(saved.head['saved']), is_open=self._has_image()
         )
+        self._offer.show_text(f'{text} {self._size_note}'.rstrip())
 
     def _has_image(self) -> bool:
         """Return whether the image of the first edits is open."""
@@ -170,9 +183,9 @@ class EditRestorer(QObject):
 
         def work() -> None:
             try:
-                read.append(saved.load())
-            except NaclipError as error:
-                read.append(error)
+                read.append((saved, saved.load()))
+            except Exception as error:  # noqa: BLE001 - it is told
+                read.append((saved, error))
 
         self._offer.setEnabled(False)
         self._panel.show_rest(messages.RESTORING)
@@ -189,25 +202,40 @@ class EditRestorer(QObject):
         self._thread = None
         self._timer.stop()
         self._offer.setEnabled(True)
-        made = self._read.pop() if self._read else None
-        if not self._saved or made is None:
+        saved, made = self._read.pop()
+        if saved not in self._saved:
+            # The panel was closed in the meantime.
             return
-        if isinstance(made, NaclipError):
-            self._panel.show_refusal(str(made))
+        try:
+            self._add(saved, made)
+        except Exception as error:  # noqa: BLE001 - it is told
+            self._panel.show_refusal(
+                describe_failure(
+                    error,
+                    no_memory=messages.NO_MEMORY_TO_RESTORE,
+                    unexpected=messages.RESTORING_FAILED,
+                )
+            )
             return
-        saved = self._saved.pop(0)
+        # Only then are they not needed any more.
+        self._saved.remove(saved)
+        EDIT_THREAD.remove_at_end(id(saved), saved.discard)
+        self._panel.show_rest(messages.RESTORED)
+        self._show()
+
+    def _add(self, saved: SavedEdits, made: Any) -> None:
+        """Add a layer of what was read; raise what went wrong."""
+        if isinstance(made, Exception):
+            raise made
         labels, written, accepted = made
         attributes = layer_attributes(saved.head['layer'])
         attributes.setdefault('metadata', {})[WRITTEN_KEY] = ModelLabels(
             written, accepted=accepted
         )
         self._viewer.add_labels(labels, **attributes)
-        # Only then are they not needed any more.
-        EDIT_THREAD.remove_at_end(id(saved), saved.discard)
-        self._panel.show_rest(messages.RESTORED)
-        self._show()
 
     def _on_discard(self) -> None:
         if self._saved and self._thread is None:
             self._saved.pop(0).discard()
+            self._look_at_size()
             self._show()
