@@ -10,10 +10,10 @@ from napari_naclip.engine.types import Region
 from napari_naclip.layers.blocks import reduce_mask
 from napari_naclip.layers.checkpoint import forget_accepted
 from napari_naclip.layers.placing import block_bands, layer_bands
-from napari_naclip.layers.write import give_back
+from napari_naclip.layers.write import finish, give_back_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -103,6 +103,17 @@ def forget_edits(
     mask: Mask | None = None,
     locked: Collection[int] = frozenset(),
 ) -> int:
+    """Do at once what ``forget_steps`` does; return what it returns."""
+    return finish(forget_steps(result, plane, region, mask, locked))
+
+
+def forget_steps(
+    result: Result,
+    plane: Sequence[int | slice],
+    region: Region | None = None,
+    mask: Mask | None = None,
+    locked: Collection[int] = frozenset(),
+) -> Generator[None, None, int]:
     """Give edited pixels back to the model; return how many.
 
     They get what the model wrote last into them, and what was accepted may be
@@ -122,6 +133,11 @@ def forget_edits(
         Values of locked classes: edits with them, and where the model wrote
         them, stay.
 
+    Yields
+    ------
+    None
+        After each band, a millisecond or so.
+
     Raises
     ------
     StorageError
@@ -131,18 +147,22 @@ def forget_edits(
     at = block_of(plane, region)
     for band, part in layer_bands(at, region.size, 1):
         forget_accepted(result, part, None if mask is None else mask[band])
-    before = _count(result, at)
+        yield
+    before = yield from _count(result, at)
     if not before:
         return 0
-    give_back(result, at, mask, locked)
-    return before - _count(result, at)
+    yield from give_back_steps(result, at, mask, locked)
+    after = yield from _count(result, at)
+    # What is painted meanwhile is not forgotten.
+    return max(0, before - after)
 
 
-def _count(result: Result, at: Index) -> int:
-    return sum(
-        int(np.count_nonzero(edited_mask(result, part)))
-        for part in block_bands(at, result.labels.data)
-    )
+def _count(result: Result, at: Index) -> Generator[None, None, int]:
+    count = 0
+    for part in block_bands(at, result.labels.data):
+        count += int(np.count_nonzero(edited_mask(result, part)))
+        yield
+    return count
 
 
 class EditCount:

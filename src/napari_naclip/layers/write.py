@@ -53,7 +53,7 @@ def write_region(
     mode: WriteMode = 'unedited',
 ) -> int:
     """Write at once what ``write_steps`` writes; return what it returns."""
-    return _finish(
+    return finish(
         write_steps(result, snapshot, labels, region, mask, locked, mode)
     )
 
@@ -170,20 +170,22 @@ def write_block(
     """
     changed: list[Index] = []
     try:
-        return _finish(
+        return finish(
             _write_bands(result, at, new, wanted, locked, mode, changed)
         )
     finally:
         _show(result, changed)
 
 
-def give_back(
+def give_back_steps(
     result: Result,
     at: Index,
     wanted: Mask | None = None,
     locked: Collection[int] = frozenset(),
-) -> None:
+) -> Generator[None, None, None]:
     """Write what the model wrote last into a block, over all edits.
+
+    In steps, a millisecond or so; see ``write_steps``.
 
     Parameters
     ----------
@@ -200,22 +202,21 @@ def give_back(
             model = np.array(result.written[part])
             rows = slice(first, first + len(model))
             first = rows.stop
-            _finish(
-                _write_bands(
-                    result,
-                    part,
-                    model,
-                    None if wanted is None else wanted[rows],
-                    locked,
-                    'everywhere',
-                    changed,
-                )
+            yield from _write_bands(
+                result,
+                part,
+                model,
+                None if wanted is None else wanted[rows],
+                locked,
+                'everywhere',
+                changed,
             )
     finally:
         _show(result, changed)
 
 
-def _finish(steps: Generator[None, None, int]) -> int:
+def finish(steps: Generator[None, None, int]) -> int:
+    """Do all steps at once; return what they return."""
     try:
         while True:
             next(steps)

@@ -33,7 +33,7 @@ from napari_naclip.ui.preferences import read_preferences
 from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Generator, Iterator
 
     from napari.components import ViewerModel
 
@@ -341,20 +341,21 @@ class LiveUpdater(QObject):
         self,
         result: Result,
         plane: tuple[int | slice, ...],
-        write: Callable[[], int],
-    ) -> int:
-        """Let model labels of a plane be written; return what that returns.
+        steps: Generator[None, None, int],
+    ) -> Generator[None, None, int | None]:
+        """Let model labels of a plane be written; see ``write_apart``.
 
         Not while a run is under way. Revert takes it back. The model is asked
-        again at once: what it wrote may be of older settings.
+        again then: what it wrote may be of older settings.
         """
-        self._stop()
-        count = self._writer.steps.write_apart(result, write)
-        for each in self._session.lives.find(result, plane):
-            each.shown = None
-        self.look()
-        self._show_revert(result)
-        return count
+        self.pause()
+        try:
+            return (yield from self._writer.steps.write_apart(result, steps))
+        finally:
+            for each in self._session.lives.find(result, plane):
+                each.shown = None
+            self.go_on()
+            self._show_revert(result)
 
     # Runs, and back.
 

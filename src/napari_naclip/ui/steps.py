@@ -10,7 +10,7 @@ from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.checkpoint import resume_edits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Generator, Iterator
 
     from napari_naclip.layers.checkpoint import Checkpoint
     from napari_naclip.layers.labels import Result
@@ -68,19 +68,39 @@ class ChangeSteps:
             or result.previous is step
         )
 
-    def write_apart(self, result: Result, write: Callable[[], int]) -> int:
-        """Write something that begins a step; return what that returns.
+    def write_apart(
+        self, result: Result, steps: Generator[None, None, int]
+    ) -> Generator[None, None, int | None]:
+        """Write something in steps, as a step of Revert of its own.
+
+        Returns
+        -------
+        int or None
+            What `steps` return; None where they were left, as something else
+            was written or reverted meanwhile.
 
         Raises
         ------
-        OutOfMemoryError
+        StorageError
             If there is no room for what is overwritten.
         """
         self.forget()
         self.begin(result, is_held=False)
         self._is_apart = True
-        with self.writing(result):
-            return write()
+        own: Checkpoint | None = None
+        while result.checkpoint is None and (
+            own is None or (self._step is own and self.is_last(result))
+        ):
+            with self.writing(result):
+                try:
+                    next(steps)
+                except StopIteration as stop:
+                    count: int = stop.value
+                    return count
+            own = self._step
+            yield
+        steps.close()
+        return None
 
     @contextmanager
     def writing(self, result: Result) -> Iterator[None]:

@@ -49,6 +49,10 @@ def describe_forgotten(pixels: int) -> str:
     return f'Edits forgotten: {number} px. Revert brings them back.'
 
 
+FORGOTTEN_IN_PART: Final = (
+    'Something else wrote to the labels, or took them back: not all edits '
+    'were forgotten. Forget them again when it is over.'
+)
 NOT_SAVED: Final = 'Edits are not saved by themselves. {}'
 NO_MEMORY_TO_SAVE: Final = (
     'There is no memory for it. It is tried again; close other programs, or '

@@ -14,14 +14,14 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_naclip.engine.errors import InputError, NaclipError
 from napari_naclip.layers.areas import shown_plane
-from napari_naclip.layers.edits import EditCount, forget_edits, iter_edits
+from napari_naclip.layers.edits import EditCount, forget_steps, iter_edits
 from napari_naclip.layers.outline import Outline, reduction_of
 from napari_naclip.layers.shown_parts import Part, drawn_parts, visible_part
 from napari_naclip.ui.correct import edit_messages as messages
 from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from napari.components import ViewerModel
     from napari.layers import Labels
@@ -81,6 +81,7 @@ class EditsFollower(QObject):
         self._count: EditCount | None = None
         self._outline = Outline(_OUTLINE_NAME)
         self._turns = Turns(self)
+        self._forgetting = Turns(self)
         self._count_timer = self._make_timer(self._count_on, 0)
         self._outline_timer = self._make_timer(self._draw, _DELAY)
         panel.outline_toggled.connect(self._on_outline_toggled)
@@ -110,6 +111,7 @@ class EditsFollower(QObject):
         """Stop listening, for a dock that was closed."""
         self.follow(None)
         self._turns.clear()
+        self._forgetting.clear()
         self._outline.remove(self._viewer)
         for event in self._viewer_events():
             event.disconnect(self._on_moved)
@@ -262,26 +264,42 @@ class EditsFollower(QObject):
         if self._runs.is_running:
             self._run_panel.show_refusal(messages.RUN_FIRST)
             return
+        if not self._forgetting.is_idle:
+            return
         try:
             parts = self._find_parts(result.labels, scope)
-
-            def write() -> int:
-                return sum(
-                    forget_edits(
-                        result,
-                        plane,
-                        part.region,
-                        part.mask,
-                        self._classes.locked_values(),
-                    )
-                    for part in parts
-                )
-
-            count = self._live.rewrite(result, plane, write)
         except NaclipError as error:
             self._run_panel.show_refusal(str(error))
             return
-        self._run_panel.show_rest(messages.describe_forgotten(count))
+        self._forgetting.add(self._forget(result, plane, parts))
+
+    def _forget(
+        self,
+        result: Result,
+        plane: tuple[int | slice, ...],
+        parts: list[Part],
+    ) -> Iterator[None]:
+        """Give edits of some parts back in steps, and say how many."""
+        locked = self._classes.locked_values()
+
+        def steps() -> Generator[None, None, int]:
+            count = 0
+            for part in parts:
+                count += yield from forget_steps(
+                    result, plane, part.region, part.mask, locked
+                )
+            return count
+
+        try:
+            count = yield from self._live.rewrite(result, plane, steps())
+        except NaclipError as error:
+            self._run_panel.show_refusal(str(error))
+            return
+        self._run_panel.show_rest(
+            messages.FORGOTTEN_IN_PART
+            if count is None
+            else messages.describe_forgotten(count)
+        )
 
     def _find_parts(self, labels: Labels, scope: str) -> list[Part]:
         viewer = self._viewer
