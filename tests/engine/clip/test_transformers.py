@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -292,6 +293,17 @@ def test_files_that_are_not_here_are_offered_for_the_model(
     with pytest.raises(WeightsMissingError, match=REPO) as caught:
         located(CONFIG)
     assert caught.value.model == 'BiomedCLIP'
+
+
+@pytest.mark.parametrize('make', [build.build_clip, build.make_tokenizer])
+def test_a_path_that_a_configuration_names_is_not_opened(
+    cache: Path, make: Callable[[dict[str, Any]], object]
+) -> None:
+    write_files(cache)
+    names = dict.fromkeys(('hf_tokenizer_name', 'hf_model_name'), str(cache))
+    text = CONFIG['text_cfg'] | names
+    with pytest.raises(ModelError, match='were not looked for'):
+        make(CONFIG | {'text_cfg': text})
 
 
 def test_damaged_files_are_said(cache: Path) -> None:
