@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from huggingface_hub import constants
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
+from hub_server import Hub, point_to, serving
 from napari_naclip.engine import hub
 from napari_naclip.engine.errors import WeightsMissingError
 from napari_naclip.engine.registry import REGISTRY
 from napari_naclip.ui.offer import WeightsOffer
 
 ENTRY = REGISTRY['ViT-B-16']
+#: Milliseconds in which all that is asked must be answered.
+SOON = 20_000
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +106,49 @@ def test_the_offer_says_what_a_license_forbids(qtbot) -> None:
     )
     assert offer.download.text() == 'Download and run'
     assert 'see its page' in offer.note.text()
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serving() as server:
+        point_to(monkeypatch, server.url)
+        yield server
+
+
+def test_the_hub_is_asked_for_the_size_when_that_is_wanted(
+    qtbot, press, offer: WeightsOffer, server: Hub
+) -> None:
+    offer.show_for(missing())
+    assert offer.ask.isHidden()
+    name = 'hf-hub:somebody/a-model'
+    offer.show_for(WeightsMissingError('no', model=name, size=0))
+    assert offer.ask.isVisible()
+    assert not server.requests
+    press(offer.ask)  # the hub has no such model
+    assert not offer.ask.isEnabled()
+    assert offer.window().focusWidget() is offer.download
+    qtbot.waitUntil(offer.ask.isEnabled, timeout=SOON)
+    assert 'open_clip_pytorch_model.bin' in offer.note.text()
+    assert 'see its page' in offer.note.text()
+    server.others = {
+        ('somebody/a-model', 'open_clip_model.safetensors'): bytes(5_000_000)
+    }
+    press(offer.ask)
+    qtbot.waitUntil(offer.ask.isHidden, timeout=SOON)
+    assert offer.download.text() == 'Download (5 MB) and run'
+
+
+def test_an_answer_that_comes_too_late_is_not_shown(
+    qtbot, press, offer: WeightsOffer, server: Hub
+) -> None:
+    name = 'hf-hub:somebody/a-model'
+    offer.show_for(WeightsMissingError('no', model=name, size=0))
+    press(offer.ask)
+    qtbot.waitUntil(lambda: bool(server.requests), timeout=SOON)
+    offer.show_for(missing())
+    qtbot.wait(300)
+    assert offer.download.text() == 'Download (599 MB) and run'
+    assert 'a-model' not in offer.note.text()
 
 
 def test_it_is_not_wider_than_a_narrow_dock(offer: WeightsOffer) -> None:

@@ -106,13 +106,10 @@ def _show(name: str, *, asks: bool) -> None:
 
 
 def _ask_size(entry: RegistryEntry) -> int:
-    # Here and not above: the first imports torch, which takes seconds.
-    from napari_naclip.engine.clip.tags import complete
+    # Here and not above: these import much, which takes seconds.
     from napari_naclip.engine.download import ask_size
     from napari_naclip.engine.segmenter import run_to_end
 
-    if entry.tag and not entry.repo:
-        entry = complete(entry)
     return run_to_end(ask_size(entry))
 
 

@@ -180,9 +180,15 @@ def ask_size(entry: RegistryEntry) -> Generator[Progress, None, int]:
 
     Raises
     ------
+    ModelError
+        If open_clip does not know the tag.
     NetworkError
         If the hub cannot be reached, or has no such file.
     """
+    if entry.tag and not entry.repo:
+        from napari_naclip.engine.clip.tags import complete
+
+        entry = complete(entry)
     _, remote = yield from ask(entry)
     return remote.size
 

@@ -51,6 +51,13 @@ FILE_TIP: Final = (
 NO_FILES: Final = (
     'Choose a model first that takes other weights; the demo has its own.'
 )
+#: Where only the hub knows how large the weights are.
+ASK_SIZE: Final = 'Ask how large it is'
+ASKING_SIZE: Final = 'Asking how large it is…'
+ASK_SIZE_TIP: Final = (
+    'Asks the Hugging Face Hub for the size of the weights. Nothing is '
+    'downloaded yet.'
+)
 #: Where a model runs, before one was loaded.
 NOT_YET_CHOSEN: Final = 'Runs on: chosen at the first run.'
 
@@ -98,6 +105,18 @@ def describe_model(entry: RegistryEntry) -> str:
         parts.append(f'License: {entry.terms}.')
     parts.append(entry.remarks)
     return ' '.join(part for part in parts if part)
+
+
+def describe_download(size: int) -> str:
+    """Return what the button says that starts a download.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the weights; 0: not known.
+    """
+    text = f' ({describe_size(size)})' if size else ''
+    return f'Download{text} and run'
 
 
 def describe_offer(entry: RegistryEntry, folder: Path) -> str:

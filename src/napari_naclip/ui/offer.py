@@ -1,4 +1,4 @@
-"""What to do when the weights are not on this machine: three buttons."""
+"""What to do when the weights are not on this machine: buttons."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 
 from napari_naclip.engine import hub, registry
 from napari_naclip.ui import messages, model_messages
+from napari_naclip.ui.question import Question
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
@@ -52,6 +53,8 @@ class WeightsOffer(QGroupBox):
             QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum
         )
         self.download = QPushButton('Download and run')
+        self.ask = QPushButton(model_messages.ASK_SIZE)
+        self.ask.setToolTip(model_messages.ASK_SIZE_TIP)
         self.file = QPushButton('Choose a file…')
         self.file.setToolTip(
             'Takes weights of this model that are already on this machine.'
@@ -62,8 +65,18 @@ class WeightsOffer(QGroupBox):
             'few words: sand, water, grass, forest, road and some more.'
         )
         layout = QVBoxLayout(self)
-        for widget in (self.download, self.file, self.demo, self.note):
+        for widget in (
+            self.download,
+            self.ask,
+            self.file,
+            self.demo,
+            self.note,
+        ):
             layout.addWidget(widget)
+        self._model = ''
+        self._question = Question(_ask_size, self)
+        self._question.answered.connect(self._on_size)
+        self.ask.clicked.connect(self._on_ask)
         self.download.clicked.connect(self._on_download)
         self.file.clicked.connect(self._on_file)
         self.demo.clicked.connect(self._on_demo)
@@ -79,13 +92,17 @@ class WeightsOffer(QGroupBox):
                 f'Resumes the download: {parts} are already here.'
             )
         else:
-            # Of a model that was typed the size comes with the download.
-            size = error.size and f' ({messages.describe_size(error.size)})'
-            self.download.setText(f'Download{size or ""} and run')
+            self.download.setText(model_messages.describe_download(error.size))
             self.download.setToolTip(
                 'Fetches the weights once. If you cancel, what has arrived '
                 'is kept.'
             )
+        self._question.forget()
+        self._model = error.model
+        # Of a model that was typed only the hub knows the size.
+        self.ask.setVisible(not error.size)
+        self.ask.setEnabled(True)
+        self.ask.setText(model_messages.ASK_SIZE)
         entry = registry.find_model(error.model)
         self.note.setText(
             model_messages.describe_offer(entry, hub.weights_folder())
@@ -110,6 +127,22 @@ class WeightsOffer(QGroupBox):
         else:
             super().keyPressEvent(event)
 
+    def _on_ask(self) -> None:
+        self.ask.setEnabled(False)
+        self.ask.setText(model_messages.ASKING_SIZE)
+        self.download.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._question.ask(self._model)
+
+    def _on_size(self, _model: str, size: int | Exception) -> None:
+        self.ask.setText(model_messages.ASK_SIZE)
+        self.ask.setEnabled(True)
+        if isinstance(size, Exception):
+            self.note.setText(f'{size} {self.note.text()}')
+            self.setAccessibleDescription(self.note.text())
+        else:
+            self.ask.hide()
+            self.download.setText(model_messages.describe_download(size))
+
     def _on_download(self) -> None:
         self.hide()
         self.download_chosen.emit()
@@ -121,3 +154,11 @@ class WeightsOffer(QGroupBox):
     def _on_demo(self) -> None:
         self.hide()
         self.demo_chosen.emit()
+
+
+def _ask_size(name: str) -> int:
+    # Imported here, in the thread: much comes with it.
+    from napari_naclip.engine.download import ask_size
+    from napari_naclip.engine.segmenter import run_to_end
+
+    return run_to_end(ask_size(registry.find_model(name)))

@@ -17,8 +17,8 @@ from qtpy.QtWidgets import (
 from napari_naclip.engine import registry
 from napari_naclip.engine.errors import ModelError
 from napari_naclip.ui import model_messages
-from napari_naclip.ui.file_look import FileLook
 from napari_naclip.ui.forms import make_wrapped_label
+from napari_naclip.ui.question import Question
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,8 +56,8 @@ class WeightsBox(QWidget):
         self._name = ''
         self._files: dict[str, Path] = {}
         self._looks: dict[str, str] = {}
-        self._file_look = FileLook(self)
-        self._file_look.found.connect(self._on_found)
+        self._file_look = Question(_look_into, self)
+        self._file_look.answered.connect(self._on_found)
         self.file = make_wrapped_label()
         self.file.setAccessibleName('Weights in use')
         self.look = make_wrapped_label()
@@ -85,7 +85,7 @@ class WeightsBox(QWidget):
     @property
     def is_looking(self) -> bool:
         """Whether a file is still looked into."""
-        return self._file_look.is_looking
+        return self._file_look.is_open
 
     def show_for(self, name: str, *, takes_files: bool) -> None:
         """Show the file of a model, which is chosen now."""
@@ -125,7 +125,7 @@ class WeightsBox(QWidget):
         registry.check_choice(self._name, has_weights=True)
         self._files[self._name] = path
         self._looks.pop(self._name, None)
-        self._file_look.start(path)
+        self._file_look.ask(path)
         self.changed.emit()
 
     def state(self) -> dict[str, str]:
@@ -168,6 +168,13 @@ class WeightsBox(QWidget):
         else:
             self.show_for(before, takes_files=True)
         self.looked.emit()
+
+
+def _look_into(path: Path) -> Guess:
+    # Imported here, in the thread: torch takes seconds.
+    from napari_naclip.engine.guess import guess_file
+
+    return guess_file(path)
 
 
 def _fits(found: Guess, name: str) -> bool | None:
