@@ -153,9 +153,10 @@ def main(side: int) -> None:
         print(f'{name}: {drawn(lambda: turns_of_window.add(draw()))}')
     before = layer.data.copy()
     result.previous = checkpoint(result)
+    forgetting = edits.forget_steps(result, PLANE)
     print(
         'forget on the plane: '
-        f'{drawn(lambda: edits.forget_edits(result, PLANE))}'
+        f'{drawn(lambda: turns_of_window.add(forgetting))}'
     )
     result.checkpoint = None
     print(f'revert: {drawn(lambda: revert(result))}')
