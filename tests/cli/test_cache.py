@@ -16,6 +16,8 @@ from napari_naclip.io.kept_features import (
     shared_store,
 )
 
+pytestmark = pytest.mark.usefixtures('steady_disk')
+
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path, monkeypatch) -> None:
@@ -87,7 +89,6 @@ def test_smaller_acts_at_once(run, kept) -> None:
 
 
 @pytest.mark.parametrize('text', ['much', '-1', '2 GiB'])
-@pytest.mark.usefixtures('steady_disk')
 def test_no_size(run, text) -> None:
     before = load_budgets()
     done = run('cache', '--memory', '1GB', f'--disk={text}')
