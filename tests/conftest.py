@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from napari_naclip.engine.clip import load
@@ -50,6 +51,14 @@ def steady_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     The usual budget of kept features is a part of what is free.
     """
     monkeypatch.setattr(budgets, '_free_space', lambda _folder: 10**12)
+
+
+@pytest.fixture
+def empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the hub's library folders with nothing in them."""
+    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
+    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
 
 
 @pytest.fixture

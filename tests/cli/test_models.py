@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub import constants
 from safetensors.torch import save
 
 from hub_server import ENTRY, Hub, fill_cache, no_network, point_to, serving
@@ -20,26 +19,11 @@ from napari_naclip.engine.entry import CONFIG_FILE
 from napari_naclip.engine.models import load_model
 from napari_naclip.engine.registry import MODEL_NAMES, REGISTRY
 from napari_naclip.engine.segmenter import run_to_end
+from tiny_clip import TINY_CFG
 
 REPO = 'somebody/a-model'
-MODEL_CFG = {
-    'embed_dim': 16,
-    'vision_cfg': {
-        'image_size': 32,
-        'layers': 2,
-        'width': 32,
-        'head_width': 16,
-        'patch_size': 8,
-    },
-    'text_cfg': {'vocab_size': 49408, 'width': 32, 'heads': 2, 'layers': 2},
-}
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
-    monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
-    monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
+pytestmark = pytest.mark.usefixtures('empty_hub')
 
 
 @pytest.fixture
@@ -47,9 +31,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     with serving() as server:
         point_to(monkeypatch, server.url)
         server.others = {
-            (REPO, CONFIG_FILE): json.dumps({'model_cfg': MODEL_CFG}).encode(),
+            (REPO, CONFIG_FILE): json.dumps({'model_cfg': TINY_CFG}).encode(),
             (REPO, 'open_clip_model.safetensors'): save(
-                load.build_clip(MODEL_CFG).state_dict()
+                load.build_clip(TINY_CFG).state_dict()
             ),
         }
         yield server
@@ -162,7 +146,7 @@ def test_a_download_brings_what_reads_the_words(
     }
     keys = ('hf_tokenizer_name', 'hf_model_name')
     here, there = (
-        MODEL_CFG | {'text_cfg': text_cfg | dict.fromkeys(keys, place)}
+        TINY_CFG | {'text_cfg': text_cfg | dict.fromkeys(keys, place)}
         for place in (own, words)
     )
     clip = load.build_clip(here)

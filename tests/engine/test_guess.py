@@ -10,7 +10,6 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
-from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from napari_naclip.engine.entry import CONFIG_FILE
@@ -33,11 +32,7 @@ ON_THE_HUB = {
     'ViT-L-14-336': set(),
 }
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
-    monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
+pytestmark = pytest.mark.usefixtures('empty_hub')
 
 
 @functools.cache

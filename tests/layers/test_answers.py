@@ -34,20 +34,13 @@ from napari_naclip.layers.assign import (
 from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import Result
 from napari_naclip.layers.write import WriteMode, write_block
-from pixel_rules import Array, History, Mask
+from pixel_rules import Array, History, Mask, places_in, regions_in
 
 SHAPE = ROWS, COLUMNS = (6, 7)
 PLANE = (0, slice(None), slice(None))
 
-places = st.tuples(st.integers(0, ROWS - 1), st.integers(0, COLUMNS - 1))
-regions = st.tuples(places, places).map(
-    lambda pair: Region(
-        min(pair[0][0], pair[1][0]),
-        min(pair[0][1], pair[1][1]),
-        max(pair[0][0], pair[1][0]) + 1,
-        max(pair[0][1], pair[1][1]) + 1,
-    )
-)
+places = places_in(ROWS, COLUMNS)
+regions = regions_in(ROWS, COLUMNS)
 values = st.integers(0, 3)
 seeds = st.integers(0, 2**16)
 

@@ -41,21 +41,22 @@ from napari_naclip.layers.labels import (
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import apply_appearance, store_list
 from napari_naclip.ui.steps import ChangeSteps
-from pixel_rules import Array, History, Memory, Pixels, join
+from pixel_rules import (
+    Array,
+    History,
+    Memory,
+    Pixels,
+    join,
+    places_in,
+    regions_in,
+)
 
 PLANES, ROWS, COLUMNS = SHAPE = (2, 7, 8)
 FULL = Settings(detail=None)
 NAMES = ['one', 'two', 'three', 'four']
 
-places = st.tuples(st.integers(0, ROWS - 1), st.integers(0, COLUMNS - 1))
-regions = st.tuples(places, places).map(
-    lambda pair: Region(
-        min(pair[0][0], pair[1][0]),
-        min(pair[0][1], pair[1][1]),
-        max(pair[0][0], pair[1][0]) + 1,
-        max(pair[0][1], pair[1][1]) + 1,
-    )
-)
+places = places_in(ROWS, COLUMNS)
+regions = regions_in(ROWS, COLUMNS)
 whole = st.just(Region(0, 0, ROWS, COLUMNS))
 modes = st.sampled_from(['unedited', 'unedited', 'background', 'everywhere'])
 values = st.integers(0, 4)

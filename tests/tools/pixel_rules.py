@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from hypothesis import strategies as st
+
+from napari_naclip.engine.types import Region
 
 Array = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Place = tuple[int, ...]
 #: By pixel: what stood there before a run or change, and the model's label.
 Memory = dict[Place, tuple[int, int]]
+
+
+def places_in(rows: int, columns: int) -> st.SearchStrategy[tuple[int, int]]:
+    """Return a strategy for pixels of a plane."""
+    return st.tuples(st.integers(0, rows - 1), st.integers(0, columns - 1))
+
+
+def regions_in(rows: int, columns: int) -> st.SearchStrategy[Region]:
+    """Return a strategy for regions of a plane, of at least a pixel."""
+    place = places_in(rows, columns)
+    return st.tuples(place, place).map(
+        lambda pair: Region(
+            min(pair[0][0], pair[1][0]),
+            min(pair[0][1], pair[1][1]),
+            max(pair[0][0], pair[1][0]) + 1,
+            max(pair[0][1], pair[1][1]) + 1,
+        )
+    )
 
 
 class History:

@@ -14,30 +14,19 @@ from napari_naclip.engine.entry import CONFIG_FILE
 from napari_naclip.engine.errors import ModelError
 from napari_naclip.engine.segmenter import run_to_end
 from napari_naclip.ui.compute import ComputeSlot, ModelRequest
-
-CONFIG: dict[str, Any] = {
-    'embed_dim': 16,
-    'vision_cfg': {
-        'image_size': 32,
-        'layers': 2,
-        'width': 32,
-        'head_width': 16,
-        'patch_size': 8,
-    },
-    'text_cfg': {'vocab_size': 49408, 'width': 32, 'heads': 2, 'layers': 2},
-}
+from tiny_clip import TINY_CFG
 
 
 def write(folder: Path, **preprocess: Any) -> None:
     save_file(
-        build_clip(CONFIG).state_dict(),
+        build_clip(TINY_CFG).state_dict(),
         folder / 'open_clip_model.safetensors',
     )
     write_config(folder, **preprocess)
 
 
 def write_config(folder: Path, **preprocess: Any) -> None:
-    content = {'model_cfg': CONFIG, 'preprocess_cfg': preprocess}
+    content = {'model_cfg': TINY_CFG, 'preprocess_cfg': preprocess}
     (folder / CONFIG_FILE).write_text(json.dumps(content))
 
 

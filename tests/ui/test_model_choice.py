@@ -8,7 +8,6 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
-from huggingface_hub import constants
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog
 from safetensors.torch import save_file
@@ -21,11 +20,7 @@ from napari_naclip.ui.model_panel import ModelPanel
 
 SOON = 20_000
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
-    monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
+pytestmark = pytest.mark.usefixtures('empty_hub')
 
 
 @pytest.fixture
@@ -122,7 +117,10 @@ def test_a_name_that_cannot_be_is_told_at_once(
     type_name(qtbot, panel, 'ViT-B-61/openai')
     assert 'no architecture' in panel.about.text()
     assert 'ViT-B-16' in panel.about.text()
+    # No empty line stands for weights that there are not.
+    assert not panel.presence.isVisible()
     type_name(qtbot, panel, 'hf-hub:somebody/a-model')
+    assert panel.presence.isVisible()
     assert 'Look at its page' in panel.about.text()
     assert panel.presence.text() == 'Weights: to download'
     assert panel.weights.browse.isEnabled()

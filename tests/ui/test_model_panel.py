@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qtpy.QtCore import Qt
@@ -29,12 +28,7 @@ from napari_naclip.ui.preferences import Preferences
 
 ENTRY = REGISTRY['ViT-B-16']
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the hub's library folders with nothing in them."""
-    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
-    monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
+pytestmark = pytest.mark.usefixtures('empty_hub')
 
 
 @pytest.fixture

@@ -311,9 +311,11 @@ class ModelPanel(QWidget):
             about = str(error)
         self.about.setText(about)
         self.weights.show_for(name, takes_files=takes_files(name))
-        self.presence.setText(
-            model_messages.describe_model_weights(presence, self.weights.path)
+        text = model_messages.describe_model_weights(
+            presence, self.weights.path
         )
+        self.presence.setText(text)
+        self.presence.setVisible(bool(text))
 
     def _forget_choice(self) -> None:
         self.choice.setText(model_messages.NOT_YET_CHOSEN)

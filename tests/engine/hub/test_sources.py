@@ -34,20 +34,10 @@ from napari_naclip.engine.registry import (
     sliding_window,
 )
 from napari_naclip.engine.segmenter import run_to_end
+from tiny_clip import TINY_CFG
 
-MODEL_CFG = {
-    'embed_dim': 16,
-    'vision_cfg': {
-        'image_size': 32,
-        'layers': 2,
-        'width': 32,
-        'head_width': 16,
-        'patch_size': 8,
-    },
-    'text_cfg': {'vocab_size': 49408, 'width': 32, 'heads': 2, 'layers': 2},
-}
 CONFIG = {
-    'model_cfg': {**MODEL_CFG, 'quick_gelu': True},
+    'model_cfg': {**TINY_CFG, 'quick_gelu': True},
     'preprocess_cfg': {'mean': [0.5, 0.25, 0.5], 'std': [0.5, 1, 0.25]},
 }
 REPO = 'somebody/a-model'
@@ -58,7 +48,7 @@ NAME = f'hf-hub:{REPO}'
 def clip() -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return load.build_clip(MODEL_CFG)
+        return load.build_clip(TINY_CFG)
 
 
 @pytest.fixture(scope='session')
@@ -320,7 +310,7 @@ def test_a_file_says_which_model_it_is_for(
         'tiny', 'tiny', 32, 16, arch='tiny-quickgelu', native=32,
         activation='quickgelu', mean=(0.1,) * 3, std=(0.2,) * 3,
     )  # fmt: skip
-    monkeypatch.setattr(sources, 'model_config', lambda arch: MODEL_CFG)
+    monkeypatch.setattr(sources, 'model_config', lambda arch: TINY_CFG)
     monkeypatch.setattr(
         'napari_naclip.engine.models.match_file', lambda path: entry
     )
