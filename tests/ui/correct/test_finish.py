@@ -16,8 +16,8 @@ from napari_naclip.correct.objects import Splitting, split
 from napari_naclip.correct.tidy import CleanUp
 from napari_naclip.layers import placing
 from napari_naclip.layers.tidied import write_clean
+from napari_naclip.ui.correct import cleaner, finish_work
 from napari_naclip.ui.correct import finish_messages as messages
-from napari_naclip.ui.correct import finish_work, finisher
 
 TIMEOUT = 60_000
 PLANE = (slice(None), slice(None))
@@ -166,7 +166,7 @@ def test_a_clean_up_is_one_step_whatever_comes_between(
             yield
 
     monkeypatch.setattr(placing, '_BAND_PIXELS', 500)
-    monkeypatch.setattr(finisher, 'write_clean', write_slowly)
+    monkeypatch.setattr(cleaner, 'write_clean', write_slowly)
     widget.finish.tidy.radius.setValue(6)
     press(widget.finish.tidy.clean)
     qtbot.waitUntil(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.ui.asides import Asides
@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from napari_naclip.ui.correct.finish_panel import FinishPanel
     from napari_naclip.ui.correct.task import Work
+    from napari_naclip.ui.live import LiveUpdater
 
 #: Of what is asked.
 _KIND: Final = 'finish'
+#: Milliseconds between two looks whether labels follow the settings.
+_LOOK: Final = 30
 
 
 class Doing(QObject):
@@ -29,13 +32,23 @@ class Doing(QObject):
     Parameters
     ----------
     panel : FinishPanel
+    live : LiveUpdater
+        Knows whether labels are to follow the settings still.
     parent : QObject
     """
 
-    def __init__(self, panel: FinishPanel, parent: QObject) -> None:
+    def __init__(
+        self, panel: FinishPanel, live: LiveUpdater, parent: QObject
+    ) -> None:
         super().__init__(parent)
         self._panel = panel
+        self._live = live
         self._text = ''
+        self._begin: Callable[[], object] | None = None
+        # Not a signal: live answers end in many ways, a run is one.
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK)
+        self._timer.timeout.connect(self._look)
         self._tasks = TaskRunner(self)
         self._tasks.progressed.connect(self._on_progress)
         self._asides = Asides(self)
@@ -43,8 +56,38 @@ class Doing(QObject):
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is being done."""
-        return self._tasks.is_busy or self._asides.is_asked(_KIND)
+        """Whether something is being done, or waits."""
+        return (
+            self._begin is not None
+            or self._tasks.is_busy
+            or self._asides.is_asked(_KIND)
+        )
+
+    def after_labels(self, begin: Callable[[], object]) -> None:
+        """Let something begin once the labels are what the settings say.
+
+        An answer that is under way would change them behind its back.
+
+        Parameters
+        ----------
+        begin : callable
+            Called at once where there is nothing to wait for; never after
+            ``end``.
+        """
+        if not self._live.is_busy:
+            begin()
+            return
+        self.end()
+        self._begin = begin
+        self._panel.say(messages.FOLLOWING)
+        self._panel.show_busy(is_busy=True)
+        self._timer.start()
+
+    def _look(self) -> None:
+        begin = self._begin
+        if begin is not None and not self._live.is_busy:
+            self.end()
+            begin()
 
     def start(
         self, text: str, work: Work, done: Callable[[Any], object]
@@ -90,7 +133,9 @@ class Doing(QObject):
         self._asides.ask(_KIND, question, take, take)
 
     def end(self) -> None:
-        """Give up what is being done."""
+        """Give up what is being done, or waits."""
+        self._begin = None
+        self._timer.stop()
         self._tasks.cancel()
         self._asides.drop(_KIND)
         self._panel.show_busy(is_busy=False)

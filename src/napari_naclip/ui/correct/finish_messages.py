@@ -19,6 +19,11 @@ NO_PLANE: Final = (
 )
 BUSY: Final = 'A run writes to these labels. Wait for it, or cancel it.'
 NOTHING_TO_CLEAN: Final = 'Choose above what is to be cleaned up.'
+FOLLOWING: Final = 'Waiting until the labels follow the settings…'
+MOVED: Final = (
+    'Another plane or another result is shown by now; nothing was changed. '
+    'Go back to it and try again.'
+)
 CLEANING: Final = 'Cleaning up…'
 SPLITTING: Final = 'Splitting into objects…'
 COMPARING: Final = 'Comparing…'

@@ -117,11 +117,11 @@ class FinishPanel(QWidget):
         value = self.class_box.currentData()
         return None if value in (None, _ALL) else int(value)
 
-    def show_busy(self, *, is_busy: bool) -> None:
+    def show_busy(self, *, is_busy: bool, can_cancel: bool = True) -> None:
         """Let nothing else begin, or let it again."""
         for button in (self.tidy.clean, self.objects.split, self.compare):
             button.setEnabled(not is_busy)
-        self.cancel.setVisible(is_busy)
+        self.cancel.setVisible(is_busy and can_cancel)
 
     def say(self, text: str) -> None:
         """Tell what came of something."""

@@ -15,8 +15,8 @@ from napari_naclip.engine.classes import BACKGROUND_VALUE
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.layers.areas import pixel_area, shown_plane
 from napari_naclip.layers.objects import all_planes
-from napari_naclip.layers.tidied import write_clean
 from napari_naclip.ui.correct import finish_messages as messages
+from napari_naclip.ui.correct.cleaner import Cleaner
 from napari_naclip.ui.correct.comparing import (
     Answered,
     Compared,
@@ -25,25 +25,23 @@ from napari_naclip.ui.correct.comparing import (
 )
 from napari_naclip.ui.correct.doing import Doing
 from napari_naclip.ui.correct.finish_work import (
-    Cleaned,
     ModelPlane,
     Objects,
-    clean_plane,
     split_planes,
 )
 from napari_naclip.ui.correct.object_shower import ObjectShower
 from napari_naclip.ui.correct.why_work import Asked
-from napari_naclip.ui.steps import ChangeSteps
 from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import numpy as np
     import numpy.typing as npt
     from napari.components import ViewerModel
     from napari.layers import Labels
 
+    from napari_naclip.correct.objects import Splitting
     from napari_naclip.layers.labels import Result
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.finish_panel import FinishPanel
@@ -68,7 +66,7 @@ class Finisher(QObject):
     runs : RunDirector
         While it runs nothing is written.
     live : LiveUpdater
-        Told when labels have changed.
+        What is done waits for the labels that it is to write.
     parent : QObject
 
     Attributes
@@ -94,12 +92,20 @@ class Finisher(QObject):
         self._session = session
         self._panel = panel
         self._classes = classes
-        self._runs = runs
-        self._live = live
         self._sync: ListSync | None = None
-        self._steps = ChangeSteps()
-        self._doing = Doing(panel, self)
+        self._doing = Doing(panel, live, self)
         self._turns = Turns(self)
+        self._cleaner = Cleaner(
+            panel,
+            self._doing,
+            self._turns,
+            classes=classes,
+            runs=runs,
+            live=live,
+            after_labels=self._after_labels,
+            find_model=self._model,
+            is_there=self._is_there,
+        )
         self._objects = ObjectShower(viewer, panel)
         self._about: tuple[Labels, Plane] | None = None
         self.find_looked: Callable[[Result, Plane], Mask | None] | None = None
@@ -158,15 +164,36 @@ class Finisher(QObject):
             return None, None
         return result, shown_plane(result.labels, self._viewer)
 
-    def _find_or_say(self) -> tuple[Result, Plane] | None:
+    def _begin(self, start: Callable[[Result, Plane], object]) -> None:
+        """Start something on what is shown, once its labels are complete."""
         result, plane = self._find()
         if result is None:
             self._panel.say(messages.NO_RESULT)
-        elif plane is None:
+            return
+        if plane is None:
             self._panel.say(messages.NO_PLANE)
-        else:
-            return result, plane
-        return None
+            return
+
+        self._after_labels(start, result, plane)
+
+    def _after_labels(
+        self,
+        start: Callable[[Result, Plane], object],
+        result: Result,
+        plane: Plane,
+    ) -> None:
+        """Start something once the labels are what the settings say."""
+
+        def go_on() -> None:
+            if result.labels not in self._viewer.layers:
+                self._panel.say(messages.GONE)
+            elif self._find() != (result, plane):
+                # Its labels follow when it is shown again.
+                self._panel.say(messages.MOVED)
+            else:
+                start(result, plane)
+
+        self._doing.after_labels(go_on)
 
     def _model(self, result: Result, plane: Plane) -> ModelPlane:
         """Return what the model wrote of a plane."""
@@ -182,75 +209,12 @@ class Finisher(QObject):
     # Clean-up.
 
     def _on_clean(self) -> None:
-        found = self._find_or_say()
-        if found is None:
-            return
-        result, plane = found
         value = self._panel.value
-        # Of all classes, too, what is in none has no objects to tidy.
-        wanted = self._panel.tidy.clean_up(
-            result.rows.keys() - {BACKGROUND_VALUE}
-            if value is None
-            else {value}
-        )
+        wanted = self._panel.tidy.clean_up()
         if wanted.is_nothing:
             self._panel.say(messages.NOTHING_TO_CLEAN)
-        elif self._is_written(result):
-            self._panel.say(messages.BUSY)
-        elif tuple(result.labels.data.shape) != result.written.shape:
-            self._panel.say(messages.GONE)
-        else:
-            self._doing.start(
-                messages.CLEANING,
-                clean_plane(
-                    result.labels.data, self._model(result, plane), wanted
-                ),
-                functools.partial(self._take_clean, result, plane),
-            )
-
-    def _is_written(self, result: Result) -> bool:
-        """Return whether a run writes to a result."""
-        return self._runs.is_running or result.checkpoint is not None
-
-    def _take_clean(self, result: Result, plane: Plane, made: Cleaned) -> None:
-        if self._is_written(result):
-            self._panel.say(messages.BUSY)
-        elif not self._is_there(result, made.source):
-            self._panel.say(messages.GONE)
-        else:
-            self._turns.add(self._write_clean(result, plane, made))
-
-    def _write_clean(
-        self, result: Result, plane: Plane, made: Cleaned
-    ) -> Iterator[None]:
-        """Write a clean-up in steps, as one step of Revert."""
-        self._steps.forget()
-        # A live answer would write its own step in between.
-        self._live.pause()
-        steps = write_clean(
-            result,
-            plane,
-            made.before,
-            made.after,
-            self._classes.locked_values(),
-        )
-        try:
-            while self._is_there(result, made.source):
-                if self._is_written(result) or not self._steps.is_last(result):
-                    break
-                with self._steps.writing(result):
-                    next(steps)
-                yield
-        except StopIteration as stop:
-            self._panel.say(messages.describe_cleaned(*stop.value))
-        except NaclipError as error:
-            self._panel.say(str(error))
-        else:
-            # What is written is a step of Revert like any other.
-            steps.close()
-            self._panel.say(messages.CUT_SHORT)
-        finally:
-            self._live.go_on()
+            return
+        self._begin(functools.partial(self._cleaner.clean, wanted, value))
 
     def _is_there(self, result: Result, source: Any) -> bool:
         return (
@@ -261,11 +225,24 @@ class Finisher(QObject):
     # Objects.
 
     def _on_split(self) -> None:
-        found = self._find_or_say()
-        if found is None:
-            return
-        result, plane = found
-        chosen = self._panel.value
+        box = self._panel.objects
+        self._begin(
+            functools.partial(
+                self._split,
+                self._panel.value,
+                box.splitting(),
+                box.has_all_planes,
+            )
+        )
+
+    def _split(
+        self,
+        chosen: int | None,
+        splitting: Splitting,
+        has_all_planes: bool,
+        result: Result,
+        plane: Plane,
+    ) -> None:
         values = tuple(
             value
             for value in sorted(result.rows)
@@ -274,18 +251,15 @@ class Finisher(QObject):
         if not values:
             self._panel.say(messages.NO_CLASS)
             return
-        box = self._panel.objects
         planes = (
-            all_planes(result.labels, plane)
-            if (box.has_all_planes)
-            else [plane]
+            all_planes(result.labels, plane) if has_all_planes else [plane]
         )
         try:
             work = split_planes(
                 result.labels.data,
                 planes,
                 values,
-                box.splitting(),
+                splitting,
                 [
                     (each.snapshot, each.live)
                     for one in planes
@@ -314,10 +288,9 @@ class Finisher(QObject):
     # Agreement.
 
     def _on_compare(self) -> None:
-        found = self._find_or_say()
-        if found is None:
-            return
-        result, plane = found
+        self._begin(self._compare)
+
+    def _compare(self, result: Result, plane: Plane) -> None:
         data = result.labels.data
         if tuple(data.shape) != result.written.shape:
             self._panel.say(messages.NOT_WRITTEN)

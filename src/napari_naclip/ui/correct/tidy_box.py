@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -15,9 +15,6 @@ from qtpy.QtWidgets import (
 from napari_naclip.correct.smooth import MOST_RADIUS
 from napari_naclip.correct.tidy import CleanUp
 from napari_naclip.ui.forms import add_row, make_form
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 #: Pixels of an object or hole, at most.
 _MOST_PIXELS: Final = 1_000_000
@@ -70,14 +67,13 @@ class TidyBox(QWidget):
         )
         form.addRow(self.clean)
 
-    def clean_up(self, values: Collection[int]) -> CleanUp:
-        """Return what is chosen, for some label values."""
+    def clean_up(self) -> CleanUp:
+        """Return what is chosen, whatever it is to be done to."""
         return CleanUp(
             radius=self.radius.value(),
             largest_only=self.largest.isChecked(),
             min_object=self.smallest.value(),
             max_hole=self.holes.value(),
-            values=frozenset(values),
         )
 
 
