@@ -1,11 +1,14 @@
 """Answers, what takes them back, and undo do what their rules say, no more.
 
 A machine of hypothesis answers on a real Labels layer, as a person does who is
-led from region to region, while runs write, classes are locked and edits are
-given back; each step is compared with rules for single pixels.
+led from region to region, while runs write, labels are cleaned up, classes are
+locked and edits are given back; each step is compared with rules for single
+pixels.
 """
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
@@ -21,8 +24,10 @@ from hypothesis.stateful import (
 )
 from napari.components import ViewerModel
 
+from cleaning_rules import Cleaning, Tidy
 from napari_naclip.engine.types import Region
 from napari_naclip.layers import assign as assigning
+from napari_naclip.layers import placing, tidied
 from napari_naclip.layers.assign import (
     Acceptance,
     Assignment,
@@ -32,9 +37,20 @@ from napari_naclip.layers.assign import (
     withdraw,
 )
 from napari_naclip.layers.edits import forget_edits
-from napari_naclip.layers.labels import Result
+from napari_naclip.layers.labels import Result, revert
+from napari_naclip.layers.tidied import own_plane
 from napari_naclip.layers.write import WriteMode, write_block
-from pixel_rules import Array, History, Mask, places_in, regions_in
+from napari_naclip.ui.correct.finish_work import ModelPlane, clean_plane
+from napari_naclip.ui.steps import ChangeSteps
+from pixel_rules import (
+    Array,
+    History,
+    Mask,
+    Memory,
+    Pixels,
+    places_in,
+    regions_in,
+)
 
 SHAPE = ROWS, COLUMNS = (6, 7)
 PLANE = (0, slice(None), slice(None))
@@ -43,10 +59,22 @@ places = places_in(ROWS, COLUMNS)
 regions = regions_in(ROWS, COLUMNS)
 values = st.integers(0, 3)
 seeds = st.integers(0, 2**16)
+#: What else happens during a clean-up.
+events = st.integers(0, 8)
 
 
 class Answers(RuleBasedStateMachine):
     """A layer, and what every pixel of it should be."""
+
+    @property
+    def data(self) -> Array:
+        """What every pixel is."""
+        return self.pixels.data[0]
+
+    @property
+    def model(self) -> Array:
+        """What the model wrote last into every pixel."""
+        return self.pixels.model[0]
 
     @initialize(seed=seeds)
     def open(self, seed: int) -> None:
@@ -54,14 +82,18 @@ class Answers(RuleBasedStateMachine):
         model = model.astype(np.uint8)
         layer = ViewerModel().add_labels(model.copy())
         self.result = Result(None, layer, {}, model)
-        self.data: Array = model[0].astype(np.int64)
-        self.model: Array = self.data.copy()
+        self.pixels = Pixels(model.shape)
+        self.data[:] = self.model[:] = model[0]
         self.accepted = np.zeros(SHAPE, bool)
         self.locked: set[int] = set()
         self.history = History()
         self.answers: list[tuple[Assignment | Acceptance, Mask]] = []
         # Before each answer, of those after which nothing else happened.
         self.before: list[tuple[Array, Mask]] = []
+        self.steps = ChangeSteps()
+        self.cleaning: Cleaning | None = None
+        # What Revert takes back.
+        self.previous: Memory | None = None
 
     def is_fixed(self, *labels: Array) -> Mask:
         """Return where any of some labels is locked."""
@@ -89,13 +121,15 @@ class Answers(RuleBasedStateMachine):
         self.put(changed, np.full(SHAPE, value))
         self.answers.append((made, changed))
 
-    @rule(region=regions, seed=seeds)
-    def call_right(self, region: Region, seed: int) -> None:
+    @rule(region=regions, seed=seeds, label=values | st.none())
+    def call_right(self, region: Region, seed: int, label: int | None) -> None:
         mask, whole = self.mask_of(region, seed)
         made = Acceptance(self.result)
         self.before.append((self.data.copy(), self.accepted.copy()))
-        for _ in accept(self.result, PLANE, region, mask, made):
+        for _ in accept(self.result, PLANE, region, mask, made, label):
             pass
+        if label is not None:
+            whole &= self.data == label
         self.answers.append((made, whole & ~self.accepted))
         self.accepted |= whole
 
@@ -164,6 +198,8 @@ class Answers(RuleBasedStateMachine):
             locked=self.locked,
             mode=mode,
         )
+        self.end_cleaning()
+        self.result.previous = self.previous = None
         changed = (self.data != new) & ~self.is_fixed(self.data, new)
         if mode == 'everywhere':
             self.accepted &= ~changed
@@ -182,11 +218,123 @@ class Answers(RuleBasedStateMachine):
         assert count == changed.sum()
         self.data[changed] = self.model[changed]
         self.accepted &= ~inside
+        # It is a step of Revert, which is another machine's.
+        self.result.previous = self.previous = None
+        self.before.clear()
+
+    # Clean-up.
+
+    def find_clean(
+        self, seed: int, has_background: bool, region: Region | None
+    ) -> tuple[Array, Array]:
+        """Return labels as they are, and what a clean-up makes of them."""
+        rng = np.random.default_rng(seed)
+        new = np.where(
+            rng.random(SHAPE) < 0.6, rng.integers(0, 4, SHAPE), self.data
+        )
+        known = self.model != 0
+        snapshots = []
+        if region is not None:
+            mask, whole = self.mask_of(region, seed)
+            own = own_plane(self.result, PLANE)
+            snapshots = [dataclasses.replace(own, region=region, mask=mask)]
+            if has_background:
+                known |= whole
+        elif has_background:
+            known[:] = True
+        work = clean_plane(
+            self.result.labels.data,
+            ModelPlane(self.result.written, PLANE, snapshots, has_background),
+            Tidy(new),
+        )
+        made = work(bool, float)
+        after = np.where(known, new, self.data)
+        if not has_background:
+            after = np.where(after == 0, self.data, after)
+        np.testing.assert_array_equal(made.before, self.data)
+        np.testing.assert_array_equal(made.after, after)
+        return made.before, made.after
+
+    @rule(
+        seed=seeds,
+        has_background=st.booleans(),
+        region=regions | st.none(),
+        first=events | st.none(),
+        meanwhile=st.dictionaries(
+            st.integers(0, 2 * ROWS), events, max_size=3
+        ),
+    )
+    def clean_up(
+        self,
+        seed: int,
+        has_background: bool,
+        region: Region | None,
+        first: int | None,
+        meanwhile: dict[int, int],
+    ) -> None:
+        """Clean up while other things happen, by the step before them."""
+        tidy = self.find_clean(seed, has_background, region)
+        if first is not None:
+            self.do_something(first, seed)
+        self.cleaning = Cleaning(
+            self.result,
+            PLANE,
+            *tidy,
+            pixels=self.pixels,
+            locked=self.locked,
+            steps=self.steps,
+        )
+        for step in range(3 * ROWS):
+            before, model = self.pixels.copies()
+            if self.cleaning is None or self.cleaning.go_on(self.accepted):
+                break
+            self.previous = self.cleaning.memory or self.previous
+            # Whatever the rules above say.
+            now = self.result.labels.data
+            is_safe = (before != model)[0] | self.accepted
+            np.testing.assert_array_equal(now[0][is_safe], before[0][is_safe])
+            for value in self.locked:
+                np.testing.assert_array_equal(now == value, before == value)
+            if step in meanwhile:
+                self.do_something(meanwhile[step], seed)
+        self.end_cleaning()
+        self.before.clear()
+
+    def do_something(self, what: int, seed: int) -> None:
+        """Do what else a person may while labels are cleaned up."""
+        rng = np.random.default_rng(seed + what)
+        at, value = (rng.integers(ROWS), rng.integers(COLUMNS)), what % 4
+        region = Region(0, 0, 1 + at[0], 1 + at[1])
+        (
+            lambda: self.paint(at, value),
+            lambda: self.change_lock(value),
+            lambda: self.run(seed, 'unedited'),
+            self.undo,
+            self.redo,
+            lambda: self.forget(region),
+            lambda: self.call_right(region, seed, None),
+            self.take_back_last,
+            lambda: self.give(region, seed, value),
+        )[what]()
+
+    def end_cleaning(self) -> None:
+        """Leave what is not written of a clean-up."""
+        if self.cleaning is not None:
+            self.cleaning.close()
+            self.cleaning = None
+
+    @rule()
+    def take_back_last(self) -> None:
+        """Press Revert."""
+        revert(self.result, self.locked)
+        if self.previous is not None:
+            self.pixels.put_back(self.previous, self.locked)
+        self.previous = None
         self.before.clear()
 
     @invariant()
     def is_as_it_should_be(self) -> None:
-        if not hasattr(self, 'data'):
+        if not hasattr(self, 'pixels'):
             return
         result, accepted = self.result, self.result.accepted
         np.testing.assert_array_equal(result.labels.data[0], self.data)
@@ -199,7 +347,9 @@ class Answers(RuleBasedStateMachine):
 
 @pytest.fixture(params=[COLUMNS, 1000], ids=['a row at a time', 'at once'])
 def _piece(request, monkeypatch) -> None:
-    monkeypatch.setattr(assigning, '_PIECE', request.param)
+    for module in (assigning, tidied):
+        monkeypatch.setattr(module, '_PIECE', request.param)
+    monkeypatch.setattr(placing, '_BAND_PIXELS', request.param)
 
 
 def run_machine(examples: int) -> None:

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 from napari.components import ViewerModel
 
+from cleaning_rules import clean_at_once
 from napari_naclip.correct.model_labels import (
     WRITTEN_KEY,
     ModelLabels,
@@ -83,12 +84,12 @@ class Protection(RuleBasedStateMachine):
         self.history = History()
         self.locked: set[int] = set()
         self.live = ChangeSteps()
+        self.tidy = ChangeSteps()
         self.mode: WriteMode = 'unedited'
         self.running: Memory | None = None
         self.previous: Memory | None = None
         self.live_step: Memory = {}
-        # What it wrote since it was resumed.
-        self.live_since: Memory = {}
+        self.live_since: Memory = {}  # since it was resumed
         self.has_finished = False
         # Before the last run, while nothing else has happened since.
         self.fresh: tuple[Array, Array] | None = None
@@ -284,17 +285,41 @@ class Protection(RuleBasedStateMachine):
         self.live.begin(self.result, is_held=True)
         fresh = self.fresh
         if self.live._step is None:
-            last = self.result.previous
-            if last is not None and last.model is not None:
-                # It holds edits, and must not be lost.
-                assert self.previous is not None
-                self.live_step, self.live_since = self.previous, {}
-            else:
-                self.live_step = self.live_since = {}
-                fresh = self.pixels.copies()
+            fresh = self.begin_step()
         step = self.live_step
         with self.live.writing(self.result):
             self.write(plane, region, seed, mode, step, self.live_since)
+        if step:
+            self.previous, self.fresh = step, fresh
+
+    def begin_step(self) -> tuple[Array, Array] | None:
+        """Begin a step of Revert; return what is there if it is another."""
+        last = self.result.previous
+        if last is not None and last.model is not None:
+            # It holds edits, and must not be lost.
+            assert self.previous is not None
+            self.live_step, self.live_since = self.previous, {}
+            return self.fresh
+        self.live_step = self.live_since = {}
+        return self.pixels.copies()
+
+    @precondition(lambda self: self.running is None)
+    @rule(plane=planes, region=regions | whole, seed=seeds)
+    def clean_up(self, plane: int, region: Region, seed: int) -> None:
+        """Write what some pixels of a region should be instead."""
+        rng = np.random.default_rng(seed)
+        wanted = rng.integers(0, len(self.names) + 1, region.size)
+        before, model = self.pixels.copies()
+        self.tidy.forget()
+        fresh = self.begin_step()
+        step, since = self.live_step, self.live_since
+        with self.tidy.writing(self.result):
+            clean_at_once(self.result, plane, region, wanted, self.locked)
+        for place in np.ndindex(region.size):
+            at = (plane, region.top + place[0], region.left + place[1])
+            value = int(wanted[place])
+            self.pixels.write(at, value, 'unedited', self.locked, step, since)
+        self.check_safe(before, model, 'unedited')
         if step:
             self.previous, self.fresh = step, fresh
 

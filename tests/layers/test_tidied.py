@@ -49,7 +49,9 @@ def test_only_what_may_change_does(
     layer = Labels(data)
     result = Result(None, layer, {}, model)
     plane = (1, slice(None), slice(None))
-    changed, kept = finish(write_clean(result, plane, before, after, locked))
+    changed, kept = finish(
+        write_clean(result, plane, before, after, lambda: locked)
+    )
     values = list(locked)
     wanted = (now == before) & (before != after)
     is_edited = now != written

@@ -157,6 +157,7 @@ def accept(
     region: Region,
     mask: npt.NDArray[np.bool_],
     acceptance: Acceptance | None = None,
+    label: int | None = None,
 ) -> Iterator[None]:
     """Say that the labels of a mask's pixels are right.
 
@@ -170,13 +171,19 @@ def accept(
     mask : (rows, columns) bool array
     acceptance : Acceptance, optional
         Takes in which pixels were not accepted before.
+    label : int, optional
+        Only pixels with it; all by default.
     """
-    if result.accepted is None:
-        result.accepted = zeros(tuple(result.labels.data.shape), bool)
-        share_written(result)
     for at, part in _pieces(plane, region, mask):
-        new = part & ~np.asarray(result.accepted[at])
+        new = part.copy()
+        if label is not None:
+            new &= np.asarray(result.labels.data[at]) == label
+        if result.accepted is not None:
+            new &= ~np.asarray(result.accepted[at])
         if new.any():
+            if result.accepted is None:
+                result.accepted = zeros(tuple(result.labels.data.shape), bool)
+                share_written(result)
             if acceptance is not None:
                 acceptance.pieces.append((at, new))
             put(result.accepted, at, np.ones_like(new), new)

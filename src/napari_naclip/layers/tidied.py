@@ -11,7 +11,7 @@ from napari_naclip.layers.labels import write_steps
 from napari_naclip.layers.snapshot import PlaneSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Callable, Collection, Generator
 
     import numpy.typing as npt
 
@@ -48,7 +48,7 @@ def write_clean(
     plane: tuple[int | slice, ...],
     before: npt.NDArray[Any],
     after: npt.NDArray[Any],
-    locked: Collection[int] = frozenset(),
+    locked: Callable[[], Collection[int]] = frozenset,
 ) -> Generator[None, None, tuple[int, int]]:
     """Write what a clean-up changed; return pixels changed, and kept ones.
 
@@ -61,8 +61,9 @@ def write_clean(
         Of its layer; see ``areas.shown_plane``.
     before, after : (H, W) integer arrays
         The plane's labels when the clean-up began, and clean ones.
-    locked : collection of int
-        Values of locked classes.
+    locked : callable
+        Returns the values of the classes that are locked now: they may
+        change between two pieces.
 
     Yields
     ------
@@ -90,9 +91,11 @@ def write_clean(
         np.not_equal(before[rows], after[rows], out=wanted[rows])
         wanted[rows] &= read(rows) == before[rows]
         yield
-    kept = yield from write_steps(
-        result, snapshot, after, None, wanted, locked
-    )
+    kept = None
+    while kept is None:
+        kept = yield from _write_while_locked(
+            result, snapshot, after, wanted, locked
+        )
     changed = 0
     for top in range(0, len(before), step):
         rows = slice(top, top + step)
@@ -100,6 +103,29 @@ def write_clean(
         changed += int(np.count_nonzero(wanted[rows]))
         yield
     return changed, kept
+
+
+def _write_while_locked(
+    result: Result,
+    snapshot: PlaneSnapshot,
+    labels: npt.NDArray[Any],
+    wanted: npt.NDArray[np.bool_],
+    locked: Callable[[], Collection[int]],
+) -> Generator[None, None, int | None]:
+    """Write as ``write_steps`` does; None once other classes are locked."""
+    values = frozenset(locked())
+    steps = write_steps(result, snapshot, labels, None, wanted, values)
+    try:
+        while frozenset(locked()) == values:
+            next(steps)
+            yield
+    except StopIteration as stop:
+        kept: int = stop.value
+        return kept
+    finally:
+        # What is written is seen.
+        steps.close()
+    return None
 
 
 def flat_plane(at: tuple[int | slice, ...]) -> tuple[slice, slice]:

@@ -164,7 +164,7 @@ class Cleaner:
             plane,
             made.before,
             made.after,
-            self._classes.locked_values(),
+            self._classes.locked_values,
         )
         try:
             while self._is_there(result, made.source):
