@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 
 from napari_naclip.demo.scenes import demo_scene
 from napari_naclip.layers import assign as assigning
-from napari_naclip.ui.correct import messages
+from napari_naclip.ui.correct import guide, messages
 from napari_naclip.ui.correct.guide import OUTLINE_NAME
 
 TIMEOUT = 60_000
@@ -263,6 +263,48 @@ def test_what_was_accepted_stays(guided, click_next, press_key, qtbot) -> None:
         lambda: (labels.data[~first] != value).all(), timeout=TIMEOUT
     )
     assert (labels.data[first] == value).all()
+
+
+@pytest.mark.parametrize('is_accepted', [True, False])
+def test_all_of_a_region_is_what_was_answered(
+    guided, click_next, press_key, hold_at, qtbot, is_accepted
+) -> None:
+    """Labels follow a setting before other regions are there."""
+    viewer, widget, labels = guided
+    widget.correct.guide.teach.setChecked(False)
+    click_next(widget)
+    panel, first = widget.correct.guide, outlined(viewer)
+    (value,) = np.unique(labels.data[first])
+
+    def follow() -> None:
+        qtbot.waitUntil(lambda: not widget._live.is_busy, timeout=TIMEOUT)
+
+    # Who looks at the region still sees its old label.
+    hold = hold_at(guide, 'find_guided', is_live=True)
+    widget.classes._model.set_on([int(value)], is_on=False)
+    follow()
+    others, counts = np.unique(labels.data[first], return_counts=True)
+    assert value not in others
+    if is_accepted:
+        answer = value
+        press_key(widget, 'A')
+    else:
+        answer = others[counts.argmax()]
+        press_key(widget, str(1 + panel._values.index(answer)))
+    assert (labels.data[first] == answer).all()
+    hold.go_on.set()
+    # No other setting changes it.
+    off = [int(answer)] if not is_accepted else []
+    widget.classes._model.set_on([int(value)], is_on=True)
+    follow()
+    widget.classes._model.set_on(off, is_on=False)
+    follow()
+    assert (labels.data[first] == answer).all()
+    # But Back gives it to the model.
+    press_key(widget, 'B')
+    result = widget._sync.result
+    np.testing.assert_array_equal(labels.data, result.written)
+    assert result.accepted is None or not result.accepted.any()
 
 
 def test_locked_classes_are_neither_asked_nor_given(

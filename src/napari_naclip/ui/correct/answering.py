@@ -37,15 +37,18 @@ class Answer:
     guided : Guided
     step : Step
         Of its guidance.
-    made : Assignment or Acceptance
-        What it changed: labels, or what counts as right.
+    made : Assignment
+        The labels that it changed.
+    agreed : Acceptance
+        Pixels that had the label already, and count as right.
     example : Example or None
         What the class was taught by it.
     """
 
     guided: Guided
     step: Step
-    made: Assignment | Acceptance = field(repr=False)
+    made: Assignment = field(repr=False)
+    agreed: Acceptance = field(repr=False)
     example: Example | None = field(default=None, repr=False)
 
     @classmethod
@@ -53,33 +56,30 @@ class Answer:
         """Return an answer that has changed nothing yet."""
         result = guided.result
         return cls(
-            guided,
-            step,
-            Assignment(result, step.value)
-            if step.is_change
-            else Acceptance(result),
+            guided, step, Assignment(result, step.value), Acceptance(result)
         )
 
     def write(self, found: Placed, locked: Collection[int]) -> Iterator[None]:
-        """Write it where the region is, in steps; locked classes stay."""
-        result, made = self.guided.result, self.made
+        """Write it where the region is, in steps; locked classes stay.
+
+        The labels may have changed since the region was found: all of it is
+        what was answered, and stays so.
+        """
+        result, value = self.guided.result, self.step.value
         where = (result, self.guided.plane, found.region, found.mask)
-        if isinstance(made, Assignment):
-            return assign(*where, made, locked)
-        return accept(*where, made)
+        yield from accept(*where, self.agreed, value)
+        yield from assign(*where, self.made, locked)
 
     def take_back(self, locked: Collection[int]) -> Iterator[None]:
         """Take back what of it is written, in steps."""
-        if isinstance(self.made, Assignment):
-            yield from take_back(self.made, locked)
-        else:
-            yield from withdraw(self.made)
+        yield from take_back(self.made, locked)
+        yield from withdraw(self.agreed)
         # The next question may be how much is left.
         yield from self.guided.look_for_edits(locked)
 
     def touches(self, locked: Collection[int]) -> bool:
         """Return whether it is about labels that are locked."""
-        return self.step.is_change and not {
+        return bool(self.made.pieces) and not {
             self.step.label,
             self.step.value,
         }.isdisjoint(locked)
