@@ -191,6 +191,16 @@ def store_recipe(labels: Labels, recipe: dict[str, Any]) -> None:
     labels.metadata = {**labels.metadata, METADATA_KEY: content}
 
 
+def rename_in_recipe(labels: Labels, classes: list[dict[str, Any]]) -> None:
+    """Let a layer's recipe tell other names or colors of its classes."""
+    own = labels.metadata.get(METADATA_KEY, {})
+    if 'classes' in own:
+        labels.metadata = {
+            **labels.metadata,
+            METADATA_KEY: {**own, 'classes': classes},
+        }
+
+
 def read_list(labels: Labels) -> dict[str, Any] | None:
     """Return the list of classes that a layer keeps; None if it has none."""
     own = labels.metadata.get(METADATA_KEY)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from napari.layers import Image
@@ -20,6 +20,7 @@ from napari_naclip.engine.types import Progress
 from napari_naclip.io.kept_features import shared_store
 from napari_naclip.layers.labels import accepts
 from napari_naclip.layers.read import take_snapshots
+from napari_naclip.layers.sync import rename_in_recipe
 from napari_naclip.ui.compute import SLOT
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ class Shown:
     classes: ClassList
     settings: Settings
     locked: frozenset[int]
+
+    def is_enough_for(self, wanted: Shown) -> bool:
+        """Return whether such labels need not be asked for anew.
+
+        Names and colors decide no label, and a lock keeps them as they are.
+        """
+        own, others = (
+            [(row.value, row.prompts, row.teaching) for row in each.rows]
+            for each in (self.classes, wanted.classes)
+        )
+        return (
+            own == others
+            and self.settings == wanted.settings
+            and self.locked <= wanted.locked
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +118,19 @@ class KeptLive:
     def is_of(self, result: Result, plane: tuple[int | slice, ...]) -> bool:
         """Return whether it labels a plane of a result, or a part of it."""
         return self.result is result and self.snapshot.index == plane
+
+    def takes(self, wanted: Shown) -> bool:
+        """Return whether its labels are what is wanted, names aside.
+
+        If they are, the names are those that are wanted from now on.
+        """
+        shown = self.shown
+        if shown is None or not shown.is_enough_for(wanted):
+            return False
+        if shown.classes != wanted.classes:
+            self.shown = replace(shown, classes=wanted.classes)
+            rename_in_recipe(self.result.labels, wanted.classes.to_dict())
+        return True
 
     def wake(self) -> Generator[Progress, None, LiveSegmentation]:
         """Yield progress; return what answers, made again if it sleeps.

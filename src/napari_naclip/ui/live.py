@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 #: Milliseconds between a change and its wish: more may come at once.
 _DELAY: Final = 30
 
-
 _logger = logging.getLogger(__name__)
 
 
@@ -112,7 +111,7 @@ class LiveUpdater(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_DELAY)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self.look_now)
         runs.plane_written.connect(self._on_plane_written)
         panel.cancel.clicked.connect(self._on_cancel)
         options.revert.clicked.connect(self._on_revert)
@@ -200,7 +199,9 @@ class LiveUpdater(QObject):
             return False
         return owner is None or owner is self or not owner.is_open
 
-    def _look(self) -> None:
+    def look_now(self) -> None:
+        """Ask for what labels are to be, if they are not: ``is_busy`` then."""
+        self._timer.stop()
         if self._runs.is_running or self._is_paused:
             return
         result, kept = self.find()
@@ -237,7 +238,7 @@ class LiveUpdater(QObject):
         return tuple(
             Question(each, shown, visible_part(each, self._viewer))
             for each, shown in wanted
-            if each.shown != shown
+            if not each.takes(shown)
         )
 
     def _wanted(self, kept: KeptLive) -> Shown:

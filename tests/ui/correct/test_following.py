@@ -6,9 +6,11 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
 
 from napari_naclip.correct.objects import split
 from napari_naclip.correct.tidy import CleanUp
+from napari_naclip.ui.class_table.columns import Column
 from napari_naclip.ui.correct import finish_messages as messages
 from napari_naclip.ui.kept_live import KeptLive
 
@@ -276,3 +278,34 @@ def test_a_dock_that_is_closed_cleans_nothing_later(
     qtbot.wait(200)
     assert not widget._corrections.finisher.is_busy
     np.testing.assert_array_equal(labels.data, before)
+
+
+def test_names_colors_and_locks_undo_no_clean_up(
+    answered, press, rest, qtbot
+) -> None:
+    """They decide no label, so that none is written anew."""
+    viewer, widget, new = answered
+    labels, classes = viewer.layers[-1], widget.classes
+    before = labels.data.copy()
+    table, model = classes.table, classes.table.model()
+    lock = table.visualRect(model.index(0, Column.LOCK)).center()
+    assert model.setData(model.index(0, Column.NAME), 'dunes')
+    press(widget.finish.tidy.clean)
+    assert rest(widget).startswith('Cleaned up')
+    np.testing.assert_array_equal(labels.data, cleaned(before))
+    assert model.setData(model.index(2, Column.NAME), 'lawn')
+    assert model.setData(model.index(1, Column.COLOR), '#123456')
+    # Locked, and unlocked again.
+    for values in ({1}, set()):
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=lock)
+        assert classes.locked_values() == values
+        rest(widget)
+        np.testing.assert_array_equal(labels.data, cleaned(before))
+    recipe = labels.metadata['napari-naclip']
+    assert [(row['name'], row['color']) for row in recipe['classes']] == [
+        (row.name, row.color) for row in classes.rows()
+    ]
+    # What decides labels writes them anew.
+    widget.options.smallest.setValue(SMALLEST)
+    rest(widget)
+    np.testing.assert_array_equal(labels.data, new)

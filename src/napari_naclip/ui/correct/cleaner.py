@@ -151,6 +151,7 @@ class Cleaner:
         if not self._is_there(result, made.source):
             self._panel.say(messages.GONE)
             return
+        self._live.look_now()
         if self._live.is_busy or result.revision != revision:
             # What was cleaned is no more what the settings say.
             self._after_labels(again, result, plane)

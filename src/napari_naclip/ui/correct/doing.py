@@ -74,6 +74,7 @@ class Doing(QObject):
             Called at once where there is nothing to wait for; never after
             ``end``.
         """
+        self._live.look_now()
         if not self._live.is_busy:
             begin()
             return
