@@ -1,10 +1,13 @@
 """How much of the machine's matrix rate the image tower reaches.
 
 The tower of a random ViT-B/16 and the plain products of its own shapes take
-turns on batches of the size that the engine runs. The products are taken both
-by torch's ``linear`` and from weights that are laid out for the processor, as
-the engine's are; the faster of the two is what the tower is measured by. Its
-own arithmetic is counted without normalizations, activations and softmax.
+turns on batches of the size that the engine runs: those with weights, and the
+two of each attention, which are many and small. The products with weights are
+taken both by torch's ``linear`` and from weights that are laid out for the
+processor, as the engine's are; the faster of the two is what the tower is
+measured by. All arithmetic is counted without normalizations, activations and
+softmax. What the products with weights reach alone is printed besides: no
+attention reaches that.
 
 Run it with ``python benchmarks/tower.py [--precision P] [--repeat N]``, on a
 machine that does nothing else.
@@ -25,20 +28,28 @@ from matrix_rate import BLOCK_SHAPES, BLOCKS, TOKENS, random_clip
 from napari_naclip.engine.batches import batch_size
 from napari_naclip.engine.clip.products import Product, can_pack
 from napari_naclip.engine.clip.tower import ImageTower
+from napari_naclip.engine.device import cpu_has_bfloat16
 from napari_naclip.engine.windows import plan_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 WIDTH: Final = 768
+HEADS: Final = 12
+EMBEDDING: Final = 512
 PATCHES: Final = 14 * 14
 #: Share of the plain products' rate, at least.
 LEAST: Final = 0.8
-#: The last block is run without its MLP.
-SHAPES: Final = (*BLOCK_SHAPES * (BLOCKS - 1), *BLOCK_SHAPES[:2])
+#: Of patches, blocks, and embeddings; the last block is run without its MLP.
+SHAPES: Final = (
+    (3 * 16 * 16, WIDTH),
+    *BLOCK_SHAPES * (BLOCKS - 1),
+    *BLOCK_SHAPES[:2],
+    (WIDTH, EMBEDDING),
+)
 
 
-def products_flop(windows: int) -> float:
+def weights_flop(windows: int) -> float:
     """Return the arithmetic of the products with weights."""
     rows = windows * TOKENS
     return sum(2.0 * rows * inputs * outputs for inputs, outputs in SHAPES)
@@ -47,11 +58,20 @@ def products_flop(windows: int) -> float:
 def tower_flop(windows: int) -> float:
     """Return the arithmetic of all products of the tower."""
     attention = BLOCKS * 2 * 2.0 * TOKENS**2 * WIDTH
-    patches = 2.0 * PATCHES * (3 * 16 * 16) * WIDTH
-    embeddings = 2.0 * PATCHES * WIDTH * 512
-    return products_flop(windows) + windows * (
-        attention + patches + embeddings
-    )
+    return weights_flop(windows) + windows * attention
+
+
+def make_attention(dtype: torch.dtype, windows: int) -> Callable[[], None]:
+    """Return what multiplies as the attentions do, without their softmax."""
+    size = windows * HEADS, TOKENS, WIDTH // HEADS
+    query, key, value = (torch.randn(size).to(dtype) for _ in range(3))
+
+    @torch.inference_mode()
+    def multiply() -> None:
+        for _ in range(BLOCKS):
+            torch.bmm(torch.bmm(query, key.transpose(1, 2)), value)
+
+    return multiply
 
 
 def make_products(
@@ -93,30 +113,31 @@ def measure(dtype: torch.dtype, repeat: int) -> bool:
     plan = plan_windows(336, 448, window=224, stride=112)
     windows = batch_size(tower, plan, tower.device)
     pixels = torch.randn(windows, 3, 224, 224)
+    attention = make_attention(dtype, windows)
     tasks: dict[str, Callable[[], object]] = {
         'tower': lambda: tower.tokens(pixels),
-        'plain products': make_products(dtype, windows, is_packed=False),
+        'attention': attention,
+        'plain': make_products(dtype, windows, is_packed=False),
     }
     if can_pack(dtype):
-        tasks['laid-out products'] = make_products(
-            dtype, windows, is_packed=True
-        )
+        tasks['laid-out'] = make_products(dtype, windows, is_packed=True)
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for _ in range(repeat + 1):
         for name, task in tasks.items():
             times[name].append(seconds(task))
     # The first round warms up.
-    rates = {
-        name: [
-            (tower_flop if name == 'tower' else products_flop)(windows)
-            / each
-            / 1e9
-            for each in found[1:]
+    rounds = {name: found[1:] for name, found in times.items()}
+    rates = {'tower': [tower_flop(windows) / each for each in rounds['tower']]}
+    for name in list(tasks)[2:]:
+        pairs = zip(rounds[name], rounds['attention'], strict=True)
+        rates[f'{name} products'] = [
+            tower_flop(windows) / (mine + other) for mine, other in pairs
         ]
-        for name, found in times.items()
-    }
+        rates[f'{name} products with weights'] = [
+            weights_flop(windows) / each for each in rounds[name]
+        ]
     best = max(
-        (name for name in rates if name != 'tower'),
+        (name for name in rates if name.endswith('products')),
         key=lambda name: statistics.median(rates[name]),
     )
     shares = [
@@ -126,7 +147,9 @@ def measure(dtype: torch.dtype, repeat: int) -> bool:
     share = statistics.median(shares)
     print(f'{str(dtype).removeprefix("torch.")}, {windows} windows at once')
     for name, found in rates.items():
-        print(f'  {name}: {statistics.median(found):.0f} GFLOP/s')
+        rate = statistics.median(found)
+        beside = statistics.median(rates['tower']) / rate
+        print(f'  {name}: {rate / 1e9:.0f} GFLOP/s; the tower {beside:.0%}')
     verdict = 'ok' if share >= LEAST else 'MISSED'
     print(
         f'  tower beside {best}: {share:.0%} ({min(shares):.0%} to '
@@ -150,6 +173,9 @@ def main() -> None:
     for name, value in machine_facts(options.threads).items():
         print(f'{name}: {value}')
     for precision in options.precision:
+        if precision == 'bfloat16' and not cpu_has_bfloat16():
+            print('bfloat16: not native on this processor, not measured')
+            continue
         measure(getattr(torch, precision), options.repeat)
 
 

@@ -48,6 +48,7 @@ def make_plan(rows: int, columns: int, window: int = 224) -> WindowPlan:
         ('cpu', 86e6, (7, 7), 2),
         ('cpu', 304e6, (2, 3), 1),
         ('cpu', 1e6, (2, 3), 6),
+        ('cpu', 1e6, (8, 8), 8),
         ('cuda', 86e6, (2, 3), 6),
         ('cuda', 86e6, (10, 10), 10),
         ('cuda', 86e6, (80, 80), 16),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,12 @@ def test_closing_between_batches_leaves_nothing_running(
         if (progress.stage, progress.done) == ('windows', 3):
             break
     steps.close()
-    assert batches == [1, 1, 1]
+    # One more was run while the third was looked at, another may have begun.
+    assert 3 <= len(batches) <= 5
+    assert not any(
+        each.name.startswith('napari-naclip tower')
+        for each in threading.enumerate()
+    )
     with pytest.raises(StopIteration):
         next(steps)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_naclip.engine import batches, pixels, views
+from napari_naclip.engine.agenda import Agenda, UnderWay
 from napari_naclip.engine.errors import (
     InputError,
     OutOfMemoryError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from napari_naclip.engine.agenda import Batch
     from napari_naclip.engine.features import TokenStore
     from napari_naclip.engine.models import Model
     from napari_naclip.engine.types import Refinement, Settings
@@ -215,46 +217,60 @@ class Encoder:
             return
         if more is None:
             more = range(windows[-1] + 1, len(features.tokens))
+        is_done = False
+        while not is_done:
+            is_done = yield from self._fill(features, windows, more)
+
+    def _fill(
+        self, features: Features, windows: Sequence[int], more: Sequence[int]
+    ) -> Generator[Progress, None, bool]:
+        """Yield progress; return False if batches have to be smaller."""
         plan, tokens = features.plan, features.tokens
         wanted_size = self._batch_size(plan)
         size = self._fitting_size or wanted_size
         slots = batches.slots_of(plan, features.part, size)
-        corners = plan.part_corners(features.part)
-        order = [*windows, *more[: 2 * size]]
-        at = 0
-        while True:
-            while at < len(windows) and tokens.has(order[at]):
-                at += 1
-            if at >= len(windows):
-                return
-            if not self._is_ready:
-                self._return_to_device()
-                self._is_ready = True
-            batch = _next_missing(tokens, order[at : at + 2 * size], size)
-            count = batches.count_fitting([slots[i] for i in batch], 0, size)
-            batch = batch[:count]
-            taken = [slots[i] for i in batch]
-            pictures = [
-                features.seen.normalized(
-                    *corners[i], plan.window_height, plan.window_width
+        agenda = Agenda(windows, more[: 2 * size], slots, size, tokens.has)
+        if agenda.is_done:
+            return True
+        if not self._is_ready:
+            self._return_to_device()
+            self._is_ready = True
+        # What is made otherwise than the keys say is not for later runs.
+        is_as_asked = size == wanted_size and self._is_on_device
+
+        def read(chosen: Sequence[int]) -> torch.Tensor:
+            return batches.fill_slots(
+                features.pictures(chosen), [slots[i] for i in chosen], size
+            )
+
+        under_way = UnderWay(
+            agenda,
+            read,
+            self._tokens,
+            # Metal's command queue is no place for two threads at once.
+            runs_beside=self.model.tower.device.type != 'mps',
+        )
+        try:
+            while (batch := under_way.next()) is not None:
+                try:
+                    made = self._finite_tokens(batch, under_way)
+                except (RuntimeError, MemoryError) as error:
+                    if not batches.is_out_of_memory(error):
+                        raise
+                    under_way.end()
+                    self._fitting_size = self._shrink_batch(size, error)
+                    return False
+                for index in batch.windows:
+                    tokens.put(
+                        index, made[slots[index]], is_shared=is_as_asked
+                    )
+                yield Progress(
+                    'windows', tokens.done, len(tokens), tokens.found
                 )
-                for i in batch
-            ]
-            try:
-                made = self._finite_tokens(
-                    batches.fill_slots(pictures, taken, size)
-                )
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as err:
-                if not batches.is_out_of_memory(err):
-                    raise
-                size = self._fitting_size = self._shrink_batch(size, err)
-                slots = batches.slots_of(plan, features.part, size)
-                continue
-            # What was made otherwise than the keys say is not for later runs.
-            is_as_asked = size == wanted_size and self._is_on_device
-            for index, slot in zip(batch, taken, strict=True):
-                tokens.put(index, made[slot], is_shared=is_as_asked)
-            yield Progress('windows', tokens.done, len(tokens), tokens.found)
+        finally:
+            # The next run may move the tower.
+            under_way.end()
+        return True
 
     def _batch_size(self, plan: WindowPlan) -> int:
         return batches.batch_size(
@@ -264,20 +280,21 @@ class Encoder:
             self.settings.beyond.cost,
         )
 
-    def _finite_tokens(self, batch: torch.Tensor) -> torch.Tensor:
+    def _finite_tokens(self, batch: Batch, others: UnderWay) -> torch.Tensor:
         """Return tokens on the CPU, from float32 where half overflowed."""
-        tokens = self._tokens(batch)
+        tokens = batch.tokens.result()
         is_finite = torch.isfinite(tokens).flatten(1).all(dim=1)
         tower = self.model.tower
         dtype = tower.dtype
         if not is_finite.all() and dtype != torch.float32:
             self._notify(
-                f'{_dtype_name(dtype)} overflowed in some windows; these '
-                'were computed again in float32.'
+                f'{str(dtype).removeprefix("torch.")} overflowed in some '
+                'windows; these were computed again in float32.'
             )
+            others.wait()
             tower.to(tower.device, torch.float32)
             try:
-                exact = self._tokens(batch)
+                exact = self._tokens(batch.pictures)
             finally:
                 tower.to(tower.device, dtype)
             # The others stay: no window depends on its batch.
@@ -357,21 +374,3 @@ def _as_progress(
     except StopIteration as stop:
         limits: tuple[float, float] = stop.value
         return limits
-
-
-def _next_missing(
-    tokens: WindowTokens, windows: Sequence[int], most: int
-) -> list[int]:
-    """Return those of some windows that are not there, as the first is."""
-    found = [windows[0]]
-    # No further than that: what is there would be fetched for nothing.
-    for index in windows[1:]:
-        if len(found) == most:
-            break
-        if not tokens.has(index):
-            found.append(index)
-    return found
-
-
-def _dtype_name(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix('torch.')

@@ -19,7 +19,7 @@ import torch
 from napari_naclip.engine.types import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -214,6 +214,20 @@ class Features:
             first + part.columns.start - columns.start,
             last + part.columns.stop - columns.start,
         )
+
+    def pictures(self, windows: Sequence[int]) -> list[torch.Tensor]:
+        """Return windows as the image tower takes them, (3, H, W) float32."""
+        plan, part = self.plan, self.part
+        places = (divmod(index, len(part.columns)) for index in windows)
+        return [
+            self.seen.normalized(
+                plan.tops[part.rows[row]],
+                plan.lefts[part.columns[column]],
+                plan.window_height,
+                plan.window_width,
+            )
+            for row, column in places
+        ]
 
     @property
     def is_whole(self) -> bool:

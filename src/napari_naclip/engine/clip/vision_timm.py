@@ -149,7 +149,9 @@ class TimmVision:
         self, grid: tuple[int, int]
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Return the table of positions and the rotations of a grid."""
-        if grid not in self._places:
+        # Towers run in several threads: what another one forgets is held.
+        places = self._places.get(grid)
+        if places is None:
             if len(self._places) == _MOST_GRIDS:
                 self._places.clear()
             trunk = self._trunk
@@ -176,8 +178,8 @@ class TimmVision:
                 rotation = rope.get_embed()
             else:
                 rotation = None
-            self._places[grid] = table, rotation
-        return self._places[grid]
+            places = self._places[grid] = table, rotation
+        return places
 
     def embed(
         self, pixels: torch.Tensor, grid: tuple[int, int]
