@@ -1,19 +1,10 @@
-"""What a run computes: one job after the other, in a thread without Qt.
-
-The thread may be abandoned: a slow read, an import or a long batch cannot be
-interrupted, so that Cancel stops waiting for it instead. It goes on to its
-next step, sees that it was cancelled, gives back the compute slot and ends.
-Until then the next run waits for the slot.
-"""
+"""What a run computes: one job after the other, without Qt."""
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import queue
+import logging
 import threading
-import time
-import weakref
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +28,7 @@ if TYPE_CHECKING:
     from napari_naclip.engine.device import ComputeChoice
     from napari_naclip.engine.live import LiveSegmentation
     from napari_naclip.engine.models import Model
+    from napari_naclip.engine.store import FeatureStore
     from napari_naclip.engine.types import (
         ClassList,
         Segmentation,
@@ -46,10 +38,10 @@ if TYPE_CHECKING:
     from napari_naclip.layers.read import PlaneSnapshot
     from napari_naclip.ui.compute import ModelRequest
 
-#: Seconds that abandoned threads get when the program ends.
-_EXIT_TIMEOUT = 5.0
 #: Seconds that a run waits for its layer; nobody may be there to add one.
 _LAYER_TIMEOUT = 1.0
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +159,6 @@ class Failed:
 
 Outcome = Done | Cancelled | Failed
 Item = RunProgress | Imported | Loaded | Part | Finished
-#: When something was made, and what; the last of it is an error or None.
-_Made = tuple[float, Item | Exception | None]
 
 
 def iter_run(request: RunRequest) -> Generator[Item, None, None]:
@@ -233,7 +223,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                     del live
                     if jobs > 1:
                         # What is done need not be done again after a crash.
-                        shared_store().flush()
+                        write_features(shared_store())
                 except BlankImageError:
                     blank += 1
                     if blank == jobs:
@@ -243,6 +233,20 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                     steps.close()
     finally:
         SLOT.release()
+
+
+def write_features(store: FeatureStore) -> None:
+    """Write to the disk what only memory keeps; never raises.
+
+    Parameters
+    ----------
+    store : FeatureStore
+    """
+    try:
+        store.flush()
+    except Exception as error:  # noqa: BLE001 - the labels are what counts
+        _logger.warning('Features are kept in memory only: %s', error)
+        forget_locals(error)
 
 
 def _load(
@@ -285,100 +289,3 @@ def _is_same_plane(before: PlaneSnapshot | None, now: PlaneSnapshot) -> bool:
         and before.data is now.data
         and before.index == now.index
     )
-
-
-class JobThread:
-    """A request on its way through its own thread, which never raises.
-
-    Parameters
-    ----------
-    request : RunRequest
-
-    Attributes
-    ----------
-    cancelled : threading.Event
-    """
-
-    def __init__(self, request: RunRequest) -> None:
-        self.cancelled = threading.Event()
-        self._items: queue.SimpleQueue[_Made] = queue.SimpleQueue()
-        self._thread = threading.Thread(
-            target=_produce,
-            args=(request, self.cancelled, self._items),
-            name='napari-naclip run',
-            # A read that never returns must not keep the program from
-            # ending; `_stop_all` waits for all others.
-            daemon=True,
-        )
-
-    def start(self) -> None:
-        """Start to compute."""
-        _running.add(self)
-        self._thread.start()
-
-    def get(self, timeout: float) -> _Made | None:
-        """Return the next item and when it was made.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds; None is returned when there is nothing until then.
-
-        Returns
-        -------
-        (float, item) or None
-            The last item is an exception, or None where all went well.
-        """
-        try:
-            return self._items.get(timeout=timeout)
-        except queue.Empty:
-            return None
-
-    def drop_items(self) -> None:
-        """Free what was made and not asked for."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._items.get_nowait()
-
-    def cancel(self) -> None:
-        """Ask the thread to stop at its next step."""
-        self.cancelled.set()
-
-    def join(self, timeout: float) -> None:
-        """Wait for the end, but no longer than so many seconds."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-
-
-def _produce(
-    request: RunRequest,
-    cancelled: threading.Event,
-    items: queue.SimpleQueue[_Made],
-) -> None:
-    end: Exception | None = None
-    steps = iter_run(request)
-    try:
-        for item in steps:
-            if cancelled.is_set():
-                break
-            items.put((time.monotonic(), item))
-    except Exception as error:  # noqa: BLE001 - a worker must never raise
-        end = error
-        forget_locals(error)
-    finally:
-        steps.close()
-    items.put((time.monotonic(), end))
-
-
-_running: weakref.WeakSet[JobThread] = weakref.WeakSet()
-
-
-@atexit.register
-def _stop_all() -> None:
-    """Let threads end before the interpreter does, if they can."""
-    threads = list(_running)
-    for thread in threads:
-        thread.cancel()
-    end = time.monotonic() + _EXIT_TIMEOUT
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))

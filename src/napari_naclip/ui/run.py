@@ -1,6 +1,6 @@
 """One run: a worker that never raises, and what becomes of its results.
 
-The worker only hands on what the run's own thread makes (``jobs``), so that
+The worker only hands on what the run's own thread makes (``job_thread``), so that
 it answers Cancel at once; only the GUI thread touches layers. An exception
 that left the worker would hang napari's progress bar and task list (a
 RuntimeError) or raise a second one (PySide6), so the outermost frame turns
@@ -18,6 +18,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_naclip.ui.compute import RATES, rate_key
 from napari_naclip.ui.estimate import RunEstimator, RunProgress
+from napari_naclip.ui.job_thread import JobThread
 from napari_naclip.ui.jobs import (
     Cancelled,
     Done,
@@ -25,7 +26,6 @@ from napari_naclip.ui.jobs import (
     Finished,
     Imported,
     Item,
-    JobThread,
     Loaded,
     Outcome,
     Part,
