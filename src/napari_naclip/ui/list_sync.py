@@ -142,6 +142,7 @@ class ListSync(QObject):
             self._let_go()
             self._result = result
             if result is not None:
+                self._book.prefer(result)
                 self._watcher = AppearanceWatcher(
                     self._viewer, result, self._on_color, self._on_name
                 )

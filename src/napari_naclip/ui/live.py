@@ -30,6 +30,7 @@ from napari_naclip.ui.live_thread import Question, Told, Wish
 from napari_naclip.ui.live_writing import AnswerWriter
 from napari_naclip.ui.messenger import find_messenger
 from napari_naclip.ui.preferences import read_preferences
+from napari_naclip.ui.results import may_update
 from napari_naclip.ui.turns import Turns
 
 if TYPE_CHECKING:
@@ -187,9 +188,8 @@ class LiveUpdater(QObject):
             for each in self._session.lives.find(result, plane)
             if self._may_lead(each)
         )
-        if kept and result is not self._session.results.find_target(
-            self._viewer, image, kept[0].snapshot, self._classes.rows()
-        ):
+        rows = self._classes.rows()
+        if kept and not may_update(result, kept[0].snapshot, rows):
             return result, ()
         return result, kept
 

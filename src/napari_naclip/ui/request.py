@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
     from napari_naclip.ui.beyond_panel import BeyondPanel
     from napari_naclip.ui.class_table.panel import ClassPanel
@@ -76,8 +77,15 @@ class RequestMaker:
         except NaclipError as error:
             return str(error)
 
-    def make(self, *, may_download: bool) -> RunRequest:
+    def make(self, shown: Result | None, *, may_download: bool) -> RunRequest:
         """Return the request of a run that starts now.
+
+        Parameters
+        ----------
+        shown : Result or None
+            The one whose list the table shows.
+        may_download : bool
+            Whether weights may be downloaded.
 
         Raises
         ------
@@ -96,7 +104,11 @@ class RequestMaker:
             ),
             model=self._model.model_request(may_download=may_download),
             target=self._book.find_target(
-                self._viewer, image, snapshots[0], self._classes.rows()
+                self._viewer,
+                image,
+                snapshots[0],
+                self._classes.rows(),
+                shown,
             ),
             reserved_cores=read_preferences().reserved_cores,
         )

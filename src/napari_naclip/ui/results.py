@@ -13,7 +13,7 @@ from napari_naclip.layers.labels import Result, accepts
 from napari_naclip.layers.maps import is_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from napari.components import ViewerModel
     from napari.layers import Layer
@@ -46,11 +46,15 @@ class ResultBook:
         """Drop a result."""
         self._results = [each for each in self._results if each is not result]
 
+    def prefer(self, result: Result) -> None:
+        """Note which result is shown now: it counts as the newest."""
+        if result in self._results:
+            self.forget(result)
+            self.add(result)
+
     def find(self, viewer: ViewerModel, image: Image) -> Result | None:
-        """Return the newest result of an image that is still there."""
-        self._sweep(viewer)
-        found = (r for r in reversed(self._results) if r.image == image)
-        return next(found, None)
+        """Return the result of an image that was shown or made last."""
+        return next(self._find_all(viewer, image), None)
 
     def find_by_labels(
         self,
@@ -97,28 +101,31 @@ class ResultBook:
         image: Image,
         snapshot: PlaneSnapshot,
         rows: Iterable[Row],
+        shown: Result | None,
     ) -> Result | None:
         """Return the result that a run may update, or None for a new one.
-
-        A layer of another shape has no place for the plane, and one in which
-        a label value stands for another class would mix up the two.
 
         Parameters
         ----------
         rows : iterable of TextClass or ClassRow
             Of the whole list, those that are off too: all of them are kept
             in step with the layer.
+        shown : Result or None
+            The one whose list the table shows, which comes first. Only where
+            the plane has no place in it another is looked for: in one that
+            merely is like it, such as a backup, nothing may change.
         """
-        result = self.find(viewer, image)
-        if result is None or not accepts(result, snapshot):
-            return None
-        for row in rows:
-            other = result.rows.get(row.value)
-            if other is not None and name_key(other.name) != name_key(
-                row.name
-            ):
-                return None
-        return result
+        found = list(self._find_all(viewer, image))
+        found.sort(key=lambda result: result is not shown)
+        for result in found:
+            if accepts(result, snapshot):
+                is_fit = may_update(result, snapshot, rows)
+                return result if is_fit else None
+        return None
+
+    def _find_all(self, viewer: ViewerModel, image: Image) -> Iterator[Result]:
+        self._sweep(viewer)
+        return (r for r in reversed(self._results) if r.image == image)
 
     def _sweep(self, viewer: ViewerModel) -> None:
         self._results = [
@@ -127,3 +134,24 @@ class ResultBook:
             if result.labels in viewer.layers
             and (result.image is None or result.image in viewer.layers)
         ]
+
+
+def may_update(
+    result: Result, snapshot: PlaneSnapshot, rows: Iterable[Row]
+) -> bool:
+    """Return whether a plane's labels may be written into a result.
+
+    A layer of another shape has no place for the plane, and one in which a
+    label value stands for another class would mix up the two.
+
+    Parameters
+    ----------
+    rows : iterable of TextClass or ClassRow
+        Of the whole list.
+    """
+    known = result.rows
+    return accepts(result, snapshot) and all(
+        name_key(known[row.value].name) == name_key(row.name)
+        for row in rows
+        if row.value in known
+    )

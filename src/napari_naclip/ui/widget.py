@@ -367,9 +367,11 @@ class SegmentationWidget(QWidget):
         try:
             self.classes.take_entry()
             self.model.take_entry()
+            shown = None
             if self._sync is not None:
                 self._sync.look()
-            request = self._requests.make(may_download=may_download)
+                shown = self._sync.result
+            request = self._requests.make(shown, may_download=may_download)
             self._runs.start(
                 request, RunList(self.classes), self.correct.edits.mode
             )
