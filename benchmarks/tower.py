@@ -6,8 +6,7 @@ two of each attention, which are many and small. The products with weights are
 taken both by torch's ``linear`` and from weights that are laid out for the
 processor, as the engine's are; the faster of the two is what the tower is
 measured by. All arithmetic is counted without normalizations, activations and
-softmax. What the products with weights reach alone is printed besides: no
-attention reaches that.
+softmax. What the products with weights reach alone is printed besides.
 
 Run it with ``python benchmarks/tower.py [--precision P] [--repeat N]``, on a
 machine that does nothing else.
