@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_naclip.engine.batches import is_out_of_memory
 from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.clip.tower import ImageTower
 from napari_naclip.engine.errors import OutOfMemoryError
@@ -239,6 +240,46 @@ def test_an_overflow_is_computed_again_in_float32(
     [notice] = segmenter.notices
     assert 'float16 overflowed' in notice
     assert 'float32' in notice
+
+
+def test_no_room_for_float32_is_a_lack_of_memory(
+    overflowing: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = ImageTower.to
+    failures = [torch.OutOfMemoryError('no room')]
+
+    def move_but_once(
+        self: ImageTower, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        if dtype == torch.float32 and failures:
+            # As a tower that is moved in part tells it.
+            self.dtype = dtype
+            raise failures.pop()
+        move(self, device, dtype)
+
+    monkeypatch.setattr(ImageTower, 'to', move_but_once)
+    image = np.zeros((64, 64), np.uint8)
+    image[:32] = np.random.default_rng(0).integers(230, 256, (32, 64))
+    segmenter = Segmenter(overflowing, SETTINGS)
+    features = run_to_end(segmenter.encode(image))
+    assert torch.isfinite(features.tokens.stack()).all()
+    assert any('too small' in each for each in segmenter.notices)
+    assert overflowing.tower.dtype == torch.float16
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate',
+        'cuDNN error: CUDNN_STATUS_ALLOC_FAILED',
+        'Native API returns: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)',
+        'Invalid buffer size: 12.50 GiB',
+        'MPS backend out of memory',
+    ],
+)
+def test_a_lack_of_memory_has_many_names(text: str) -> None:
+    assert is_out_of_memory(RuntimeError(text))
+    assert not is_out_of_memory(RuntimeError('shapes do not fit'))
 
 
 def test_no_overflow_is_not_told(overflowing: Model) -> None:

@@ -32,6 +32,15 @@ _LARGEST = 16
 _OVERHEAD_CPU = 0.05
 #: The same for an accelerator, which few windows do not fill.
 _OVERHEAD_ACCELERATOR = 1.0
+#: What errors say that a device had no room, in lower case.
+_NO_ROOM = (
+    'out of memory',
+    "can't allocate memory",
+    'failed to allocate',
+    'alloc_failed',
+    'out_of_device_memory',
+    'invalid buffer size',
+)
 
 
 def batch_size(
@@ -118,8 +127,9 @@ def fill_slots(
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that a batch had no room."""
-    # MPS, XPU and the CPU's allocator raise a bare RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        'out of memory' in str(error).lower()
-        or "can't allocate memory" in str(error).lower()
-    )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # MPS, XPU and the CPU's allocator raise a bare RuntimeError, and so do the
+    # libraries that CUDA brings.
+    text = str(error).lower()
+    return any(sign in text for sign in _NO_ROOM)

@@ -292,8 +292,9 @@ class Encoder:
                 'windows; these were computed again in float32.'
             )
             others.wait()
-            tower.to(tower.device, torch.float32)
             try:
+                # There may be no room for it: that is a lack of memory, too.
+                tower.to(tower.device, torch.float32)
                 exact = self._tokens(batch.pictures)
             finally:
                 tower.to(tower.device, dtype)
