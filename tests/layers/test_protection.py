@@ -279,10 +279,9 @@ class Protection(RuleBasedStateMachine):
         mode: WriteMode,
         is_held: bool,
     ) -> None:
-        if not is_held:
-            # As after a second without a change.
-            self.live.forget()
-        self.live.begin(self.result, is_held=True)
+        # Else as after a second without a change.
+        (self.live.hold if is_held else self.live.forget)()
+        self.live.begin(self.result)
         fresh = self.fresh
         if self.live._step is None:
             fresh = self.begin_step()

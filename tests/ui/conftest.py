@@ -113,6 +113,31 @@ def open_widget(type_classes) -> Callable[..., SegmentationWidget]:
     return open_in
 
 
+@pytest.fixture
+def type_more(qtbot) -> Callable[[SegmentationWidget, str], None]:
+    """Return a function that types classes behind those that are there."""
+
+    def type_in(widget: SegmentationWidget, text: str) -> None:
+        qtbot.keyClicks(widget.classes.entry, text)
+        qtbot.keyClick(widget.classes.entry, Qt.Key.Key_Return)
+
+    return type_in
+
+
+@pytest.fixture
+def settle(qtbot) -> Callable[[SegmentationWidget], None]:
+    """Return a function that waits until the labels have followed."""
+
+    def wait(widget: SegmentationWidget) -> None:
+        live = widget._live
+        qtbot.waitUntil(
+            lambda: live._wish is None and not live._timer.isActive(),
+            timeout=TIMEOUT,
+        )
+
+    return wait
+
+
 @dataclass
 class Hold:
     """A run that waits inside one of its steps."""

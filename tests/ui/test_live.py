@@ -19,22 +19,6 @@ from sliders import drag
 TIMEOUT = 60_000
 
 
-def is_idle(widget) -> bool:
-    """Return whether nothing is wished for, and nothing is under way."""
-    live = widget._live
-    return live._wish is None and not live._timer.isActive()
-
-
-@pytest.fixture
-def settle(qtbot):
-    """Return a function that waits until the labels have followed."""
-
-    def wait(widget) -> None:
-        qtbot.waitUntil(lambda: is_idle(widget), timeout=TIMEOUT)
-
-    return wait
-
-
 @pytest.fixture
 def batches(monkeypatch) -> list[int]:
     """Return a list that grows with each batch that the tower looks at."""
@@ -58,17 +42,6 @@ def opened(make_napari_viewer, open_widget, run, settle, picture):
     run(widget)
     settle(widget)
     return viewer, widget, viewer.layers[-1]
-
-
-@pytest.fixture
-def type_more(qtbot):
-    """Return a function that types classes behind those that are there."""
-
-    def type_in(widget, text: str) -> None:
-        qtbot.keyClicks(widget.classes.entry, text)
-        qtbot.keyClick(widget.classes.entry, Qt.Key.Key_Return)
-
-    return type_in
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Panel:
         self.writer = AnswerWriter(
             lambda _kept: self.has_place, lambda: self.locked
         )
-        self.writer.begin(self.result, is_held=False)
+        self.writer.begin(self.result)
         wanted = Shown(CLASSES, Settings(), frozenset())
         self.kept = SimpleNamespace(
             result=self.result, snapshot=snapshot, shown=wanted

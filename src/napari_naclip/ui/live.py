@@ -8,7 +8,6 @@ nobody has edited. A plane that is not displayed waits until it is.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -32,13 +31,13 @@ from napari_naclip.ui.messenger import find_messenger
 from napari_naclip.ui.preferences import read_preferences
 from napari_naclip.ui.results import may_update
 from napari_naclip.ui.turns import Turns
+from napari_naclip.ui.wanted import find_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from napari.components import ViewerModel
 
-    from napari_naclip.engine.types import Settings
     from napari_naclip.layers.labels import Result
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.correct.edits_panel import EditsPanel
@@ -116,6 +115,9 @@ class LiveUpdater(QObject):
         runs.plane_written.connect(self._on_plane_written)
         panel.cancel.clicked.connect(self._on_cancel)
         options.revert.clicked.connect(self._on_revert)
+        for slider in (options.slider, classes.controls.slider):
+            slider.sliderPressed.connect(self._writer.steps.hold)
+            slider.sliderReleased.connect(self._on_released)
 
     def open(self, sync: ListSync) -> None:
         """Begin to listen.
@@ -226,12 +228,14 @@ class LiveUpdater(QObject):
                 questions,
                 reserved_cores=read_preferences().reserved_cores,
             )
-            self._writer.begin(
-                kept[0].result,
-                is_held=self._options.is_dragging
-                or self._classes.controls.slider.isSliderDown(),
-            )
+            self._writer.begin(kept[0].result)
             find_messenger().answers.submit(self._wish)
+
+    def _on_released(self) -> None:
+        if self._timer.isActive():
+            # The last move belongs to the drag.
+            self.look_now()
+        self._writer.steps.release()
 
     def _ask(self, kept: tuple[KeptLive, ...]) -> tuple[Question, ...]:
         wanted = [(each, self._wanted(each)) for each in kept]
@@ -243,17 +247,7 @@ class LiveUpdater(QObject):
 
     def _wanted(self, kept: KeptLive) -> Shown:
         """Return what a plane's labels should be."""
-        classes = self._classes.class_list()
-        settings: Settings = dataclasses.replace(
-            kept.settings, **self._options.settings_part()
-        )
-        return Shown(
-            classes,
-            dataclasses.replace(
-                settings, threshold=self._classes.threshold(classes, settings)
-            ),
-            self._classes.locked_values(),
-        )
+        return find_wanted(kept, self._classes, self._options)
 
     def _leave(self, kept: tuple[KeptLive, ...]) -> None:
         """Stop what is under way; nothing follows it."""

@@ -58,10 +58,10 @@ class AnswerWriter:
         self._counts: npt.NDArray[np.int64] | None = None
         self._kept_pixels = 0
 
-    def begin(self, result: Result, *, is_held: bool) -> None:
+    def begin(self, result: Result) -> None:
         """Begin to write and count for a new wish; see ``ChangeSteps``."""
         self._counts, self._kept_pixels = None, 0
-        self.steps.begin(result, is_held=is_held)
+        self.steps.begin(result)
 
     def write(
         self, question: Question, made: Partial | Segmentation

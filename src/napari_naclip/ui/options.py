@@ -43,6 +43,8 @@ class Options(QWidget):
     templates : TemplateChooser
     refinement : QComboBox
     sharpness : QDoubleSpinBox
+    slider : NumberSlider
+        For the sharpness.
     smallest, holes : QSpinBox
 
     Signals
@@ -100,11 +102,11 @@ class Options(QWidget):
             '100; published: 40). Higher: the best class takes more of the '
             'probability.'
         )
-        self._slider = NumberSlider(
+        self.slider = NumberSlider(
             self.sharpness, 'Sharpness, as a slider', maximum=100, step=1
         )
         add_row(form, 'Sharpness', self.sharpness)
-        form.addRow(self._slider)
+        form.addRow(self.slider)
         self.smallest = _make_pixels(
             'Objects of fewer pixels go to the class around them. 0: off.'
         )
@@ -124,11 +126,6 @@ class Options(QWidget):
     def is_live(self) -> bool:
         """Whether labels follow without a run."""
         return self.live.isChecked()
-
-    @property
-    def is_dragging(self) -> bool:
-        """Whether a slider is held."""
-        return self._slider.isSliderDown()
 
     def settings_part(self) -> dict[str, Any]:
         """Return the part of ``Settings`` that is chosen here."""

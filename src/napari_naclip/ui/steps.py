@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -23,31 +24,46 @@ class ChangeSteps:
     """Remembers what the changes of one panel overwrite.
 
     Changes that come soon one after the other, or while a slider is held,
-    are one step. So are those that follow one that went over edits: Revert
-    must be able to bring them back.
+    are one step; one drag is not of the step of a change long before it. So
+    are those that follow one that went over edits: Revert must be able to
+    bring them back.
     """
 
     def __init__(self) -> None:
         self._step: Checkpoint | None = None
         self._result: Result | None = None
-        self._changed_at = -_GAP
+        self._changed_at = -math.inf
+        self._is_held = False
+        # The next change is of another step, however soon it comes.
+        self._is_over = False
         self._is_apart = False
 
-    def begin(self, result: Result, *, is_held: bool) -> None:
+    def hold(self) -> None:
+        """Note that the person takes hold of a slider."""
+        self._is_over = self._is_over or not self._is_soon()
+        self._is_held = True
+
+    def release(self) -> None:
+        """Note that the person lets go of it; see ``hold``."""
+        self._is_held = False
+        self._changed_at = time.monotonic()
+
+    def _is_soon(self) -> bool:
+        return time.monotonic() - self._changed_at < _GAP
+
+    def begin(self, result: Result) -> None:
         """Note that something has changed.
 
         Parameters
         ----------
         result : Result
             Whose labels will.
-        is_held : bool
-            Whether the person still holds a slider.
         """
-        now = time.monotonic()
-        is_soon = is_held or now - self._changed_at < _GAP
-        self._changed_at = now
+        is_soon = self._is_held or self._is_soon()
+        self._changed_at = time.monotonic()
         if not (
             is_soon
+            and not self._is_over
             and result is self._result
             and self._step is result.previous
         ):
@@ -56,7 +72,7 @@ class ChangeSteps:
     def forget(self) -> None:
         """Begin another step with the next change."""
         self._step = self._result = None
-        self._is_apart = False
+        self._is_apart = self._is_over = False
 
     def is_last(self, result: Result) -> bool:
         """Return whether nothing was written or reverted since by others."""
@@ -85,7 +101,7 @@ class ChangeSteps:
             If there is no room for what is overwritten.
         """
         self.forget()
-        self.begin(result, is_held=False)
+        self.begin(result)
         self._is_apart = True
         own: Checkpoint | None = None
         while result.checkpoint is None and (

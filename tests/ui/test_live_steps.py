@@ -1,0 +1,74 @@
+"""What Revert takes back of the changes that labels followed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_naclip.ui import steps
+from sliders import drag
+
+
+@pytest.fixture
+def opened(
+    make_napari_viewer, open_widget, run, press, settle, picture, monkeypatch
+):
+    """Return widget, labels and a slider, after a run with a background.
+
+    As if each change came long after the one before.
+    """
+    monkeypatch.setattr(steps, '_GAP', 0.0)
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand; water; grass')
+    run(widget)
+    press(widget.classes.background)
+    settle(widget)
+    slider = widget.classes.controls.slider
+    widget._page.ensureWidgetVisible(slider)
+    return widget, viewer.layers[-1], slider
+
+
+def test_a_drag_is_not_of_the_step_before_it(
+    opened, type_more, settle, press, qtbot
+) -> None:
+    widget, labels, slider = opened
+    type_more(widget, 'brick; road')
+    settle(widget)
+    before = labels.data.copy()
+    drag(qtbot, slider, 0.9)
+    settle(widget)
+    assert (labels.data != before).any()
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data, before)
+
+
+def test_a_drag_with_a_rest_is_one_step(opened, settle, press, qtbot) -> None:
+    widget, labels, slider = opened
+    before, halfway = labels.data.copy(), []
+
+    def look_at_it() -> None:
+        settle(widget)
+        halfway.append(labels.data.copy())
+
+    # It is let go right after its last move.
+    drag(qtbot, slider, 0.5, 0.9, rest=look_at_it)
+    settle(widget)
+    assert (halfway[0] != before).any()
+    assert (labels.data != halfway[0]).any()
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data, before)
+
+
+def test_the_change_after_a_drag_is_another_step(
+    opened, type_more, settle, press, qtbot
+) -> None:
+    widget, labels, slider = opened
+    drag(qtbot, slider, 0.3)
+    settle(widget)
+    before = labels.data.copy()
+    type_more(widget, 'brick; road')
+    settle(widget)
+    assert (labels.data != before).any()
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data, before)
