@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_naclip.ui import steps
+from napari_naclip.engine.encoder import Encoder
+from napari_naclip.ui import messages, steps
 from sliders import drag
 
 
@@ -72,3 +73,27 @@ def test_the_change_after_a_drag_is_another_step(
     assert (labels.data != before).any()
     press(widget.options.revert)
     np.testing.assert_array_equal(labels.data, before)
+
+
+@pytest.mark.parametrize('is_asked', [True, False])
+def test_of_a_change_without_an_answer_yet_nothing_older_goes(
+    opened, hold_at, type_more, settle, press, qtbot, is_asked
+) -> None:
+    widget, labels, _ = opened
+    oldest = labels.data.copy()
+    type_more(widget, 'brick; road')
+    settle(widget)
+    before = labels.data.copy()
+    assert (before != oldest).any()
+    hold = hold_at(Encoder, 'fill', is_live=True)
+    type_more(widget, 'wood')
+    if is_asked:
+        qtbot.waitUntil(hold.reached.is_set, timeout=60_000)
+    press(widget.options.revert)
+    assert widget.panel.status.text() == messages.REVERTED_EARLY
+    hold.go_on.set()
+    settle(widget)
+    np.testing.assert_array_equal(labels.data, before)
+    press(widget.options.revert)
+    assert widget.panel.status.text() == messages.REVERTED
+    np.testing.assert_array_equal(labels.data, oldest)

@@ -36,12 +36,12 @@ class Panel:
         self.writer = AnswerWriter(
             lambda _kept: self.has_place, lambda: self.locked
         )
-        self.writer.begin(self.result)
         wanted = Shown(CLASSES, Settings(), frozenset())
         self.kept = SimpleNamespace(
             result=self.result, snapshot=snapshot, shown=wanted
         )
         self.question = Question(self.kept, wanted, None)
+        self.writer.begin((self.kept,))
 
     @property
     def labels(self) -> np.ndarray:

@@ -325,6 +325,16 @@ def free_all() -> None:
         book.free()
 
 
+def may_lead(
+    kept: KeptLive, updater: LiveUpdater, viewer: ViewerModel
+) -> bool:
+    """Return whether a panel's labels of a plane may follow that panel."""
+    owner = kept.owner()
+    if not has_channels(kept, viewer):
+        return False
+    return owner is None or owner is updater or not owner.is_open
+
+
 def has_channels(kept: KeptLive, viewer: ViewerModel) -> bool:
     """Return whether all that a composed picture was made of is there."""
     there = [

@@ -21,8 +21,8 @@ from napari_naclip.ui import messages
 from napari_naclip.ui.kept_live import (
     KeptLive,
     Shown,
-    has_channels,
     keep_model,
+    may_lead,
     visible_part,
 )
 from napari_naclip.ui.live_thread import Question, Told, Wish
@@ -188,18 +188,12 @@ class LiveUpdater(QObject):
         kept = tuple(
             each
             for each in self._session.lives.find(result, plane)
-            if self._may_lead(each)
+            if may_lead(each, self, self._viewer)
         )
         rows = self._classes.rows()
         if kept and not may_update(result, kept[0].snapshot, rows):
             return result, ()
         return result, kept
-
-    def _may_lead(self, kept: KeptLive) -> bool:
-        owner = kept.owner()
-        if not has_channels(kept, self._viewer):
-            return False
-        return owner is None or owner is self or not owner.is_open
 
     def look_now(self) -> None:
         """Ask for what labels are to be, if they are not: ``is_busy`` then."""
@@ -228,7 +222,7 @@ class LiveUpdater(QObject):
                 questions,
                 reserved_cores=read_preferences().reserved_cores,
             )
-            self._writer.begin(kept[0].result)
+            self._writer.begin(kept)
             find_messenger().answers.submit(self._wish)
 
     def _on_released(self) -> None:
@@ -380,13 +374,22 @@ class LiveUpdater(QObject):
         )
 
     def _on_revert(self) -> None:
+        if self._timer.isActive():
+            self.look_now()
         result, kept = self.find()
         if result is None or self._runs.is_running:
             return
+        # Then the last change is one that no label has followed yet.
+        is_early = self._wish is not None and (
+            not self._writer.steps.has_written(result)
+        )
         self._stop()
-        label_layers.revert(result, self._classes.locked_values())
+        if not is_early:
+            label_layers.revert(result, self._classes.locked_values())
         self._writer.steps.forget()
         self._accept(kept)
         self._show_revert(result)
-        self._panel.show_rest(messages.REVERTED)
+        self._panel.show_rest(
+            messages.REVERTED_EARLY if is_early else messages.REVERTED
+        )
         self.followed.emit()

@@ -48,6 +48,11 @@ REVERTED: Final = (
     'The labels are as they were before the last change. What the panel '
     'shows counts again from its next change on.'
 )
+REVERTED_EARLY: Final = (
+    'The last change was stopped before any label followed it. What the panel '
+    'shows counts again from its next change on; Revert now takes back the '
+    'change before.'
+)
 BUSY: Final = (
     'Another panel is writing to these labels. Wait until it has finished, or '
     'press Cancel there.'

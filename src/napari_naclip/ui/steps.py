@@ -51,19 +51,21 @@ class ChangeSteps:
     def _is_soon(self) -> bool:
         return time.monotonic() - self._changed_at < _GAP
 
-    def begin(self, result: Result) -> None:
+    def begin(self, result: Result, *, is_unfinished: bool = False) -> None:
         """Note that something has changed.
 
         Parameters
         ----------
         result : Result
             Whose labels will.
+        is_unfinished : bool
+            Whether they are part old, part new still from the last change:
+            that is no state to go back to.
         """
         is_soon = self._is_held or self._is_soon()
         self._changed_at = time.monotonic()
         if not (
-            is_soon
-            and not self._is_over
+            (is_unfinished or (is_soon and not self._is_over))
             and result is self._result
             and self._step is result.previous
         ):
@@ -73,6 +75,15 @@ class ChangeSteps:
         """Begin another step with the next change."""
         self._step = self._result = None
         self._is_apart = self._is_over = False
+
+    def has_written(self, result: Result) -> bool:
+        """Return whether Revert would take back something of this step."""
+        step = self._step
+        return (
+            step is not None
+            and result is self._result
+            and result.previous is step
+        )
 
     def is_last(self, result: Result) -> bool:
         """Return whether nothing was written or reverted since by others."""
