@@ -136,3 +136,33 @@ def test_two_details_of_one_image(
     settle(widget)
     assert list(viewer.layers)[1:] == [low, high]
     assert (high.data != kept).any()
+
+
+def test_labels_lie_on_an_image_that_was_scaled(
+    make_napari_viewer, open_widget, run, picture
+) -> None:
+    viewer = make_napari_viewer()
+    image = viewer.add_image(np.stack([picture[..., 0], picture[..., 1]] * 2))
+    viewer.dims.set_point(0, 0)
+    widget = open_widget(viewer, 'sand; water; grass')
+    run(widget)
+    labels = viewer.layers[-1]
+    labels.paint((0, 40, 40), 3)
+    painted = labels.data[0].copy()
+    image.scale = (3, 0.5, 0.5)
+    image.translate = (0, 10, 20)
+    image.rotate = [[1, 0, 0], [0, 0.6, -0.8], [0, 0.8, 0.6]]
+    image.units = ('um', 'um', 'um')
+    viewer.dims.set_point(0, 6)
+    run(widget)
+    assert viewer.layers[-1] == labels
+    assert len(viewer.layers) == 2
+    for name in ('scale', 'translate', 'rotate', 'shear'):
+        np.testing.assert_allclose(
+            getattr(labels, name), getattr(image, name), atol=1e-9
+        )
+    assert labels.units == image.units
+    # What is written is what is shown, and nothing was lost.
+    assert viewer.dims.point[0] == 6
+    assert [bool(plane.any()) for plane in labels.data] == [1, 0, 1, 0]
+    np.testing.assert_array_equal(labels.data[0], painted)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_naclip.engine.outputs import zeros
-from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.geometry import lies_at, matching_transform
 from napari_naclip.layers.labels import Result
 from napari_naclip.layers.sync import read_list, read_rows
 from napari_naclip.layers.written import take_written
@@ -39,7 +39,7 @@ def adopt_result(image: Image | None, labels: Labels) -> Result | None:
         factors = [1.0] * len(shape)
         if image.multiscale:
             factors = [float(f) for f in image.downsample_factors[level]]
-        if _lies_at(labels, matching_transform(image, factors)):
+        if lies_at(labels, matching_transform(image, factors)):
             return _make_result(image, labels)
     return None
 
@@ -55,15 +55,4 @@ def _make_result(image: Image | None, labels: Labels) -> Result:
         read_rows(labels),
         known.array,
         accepted=known.accepted,
-    )
-
-
-def _lies_at(labels: Labels, transform: dict[str, Any]) -> bool:
-    names = ('scale', 'translate', 'rotate', 'shear')
-    return tuple(labels.units) == tuple(transform['units']) and all(
-        np.allclose(own, other, rtol=1e-5)
-        for own, other in [
-            *((getattr(labels, name), transform[name]) for name in names),
-            (labels.affine.affine_matrix, transform['affine']),
-        ]
     )

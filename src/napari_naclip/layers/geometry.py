@@ -66,3 +66,24 @@ def match_axes(layer: Layer, transform: dict[str, Any]) -> None:
     for key in ('units', 'axis_labels'):
         if tuple(getattr(layer, key)) != tuple(transform[key]):
             setattr(layer, key, transform[key])
+
+
+def lies_at(labels: Labels, transform: dict[str, Any]) -> bool:
+    """Return whether a layer lies where ``matching_transform`` says."""
+    names = ('scale', 'translate', 'rotate', 'shear')
+    return tuple(labels.units) == tuple(transform['units']) and all(
+        np.allclose(own, other, rtol=1e-5)
+        for own, other in [
+            *((getattr(labels, name), transform[name]) for name in names),
+            (labels.affine.affine_matrix, transform['affine']),
+        ]
+    )
+
+
+def place_at(labels: Labels, transform: dict[str, Any]) -> None:
+    """Put a layer where ``matching_transform`` says, if it lies elsewhere."""
+    if lies_at(labels, transform):
+        return
+    for name in ('scale', 'translate', 'rotate', 'shear', 'affine'):
+        setattr(labels, name, transform[name])
+    match_axes(labels, transform)

@@ -15,6 +15,7 @@ from napari_naclip.engine.errors import NaclipError
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.checkpoint import absorb
 from napari_naclip.layers.counting import add_counts
+from napari_naclip.layers.geometry import matching_transform, place_at
 from napari_naclip.layers.sync import (
     apply_appearance,
     store_list,
@@ -284,6 +285,16 @@ class RunWriter:
             self.result, snapshot
         ):
             raise Dropped(messages.DROPPED_LABELS)
+        else:
+            # The image may have been scaled or moved since an earlier run.
+            dims = self._viewer.dims
+            point = dims.point
+            place_at(
+                self.result.labels,
+                matching_transform(request.image, snapshot.downsample_factors),
+            )
+            # Another step of the sliders is no other place.
+            dims.set_point(range(dims.ndim), point)
         return self.result
 
     def _locked_values(
