@@ -182,6 +182,8 @@ def test_a_small_disk(make_store, folder, now) -> None:
         # Somebody else takes all the rest.
         with pytest.raises(OSError, match='space'):
             (folder / 'other').write_bytes(bytes(2_000_000))
+        # What is kept is found by a process that opens the file now.
+        assert count_whole(make_store(), range(20)) == 20
         for number in HUNDRED:
             put_all(store, [number])
             assert store.get(make_key(number)) is not None
@@ -237,6 +239,16 @@ def test_held_by_another_process(make_store, folder, now) -> None:
     assert count_whole(store, range(30)) >= 0
     put_all(store, HUNDRED)
     assert count_whole(store) == 100
+
+
+def test_read_beside_another_process_that_writes(make_store, folder) -> None:
+    put_all(make_store(), range(40))
+    other = sqlite3.connect(database.database_path(folder))
+    other.execute('BEGIN IMMEDIATE')
+    try:
+        assert count_whole(make_store(), range(40)) == 40
+    finally:
+        other.close()
 
 
 def test_deleted_while_open(make_store, folder) -> None:

@@ -178,10 +178,18 @@ class Database:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
+    tables = connection.execute('SELECT count(*) FROM sqlite_master')
+    is_new = not tables.fetchall()[0][0]
+    if is_new:
+        # They only act before there is a table, and the second one writes:
+        # what is kept must be found on a full disk too, in a folder that is
+        # read-only, and beside another process that writes.
+        for pragma in (
+            f'page_size = {PAGE_SIZE}',
+            'auto_vacuum = INCREMENTAL',
+        ):
+            connection.execute(f'PRAGMA {pragma}').fetchall()
     for pragma in (
-        # The first two only act before there is a table.
-        f'page_size = {PAGE_SIZE}',
-        'auto_vacuum = INCREMENTAL',
         # Not WAL: that needs shared memory, which home folders on a network
         # lack, and writes everything twice.
         'journal_mode = TRUNCATE',
@@ -196,8 +204,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         'trusted_schema = OFF',
     ):
         connection.execute(f'PRAGMA {pragma}').fetchall()
-    found = connection.execute('SELECT count(*) FROM sqlite_master')
-    if not found.fetchall()[0][0]:
+    if is_new:
         connection.execute('BEGIN IMMEDIATE')
         for table in _TABLES:
             connection.execute(table)
