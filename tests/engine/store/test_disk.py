@@ -182,8 +182,9 @@ def test_a_small_disk(make_store, folder, now) -> None:
         # Somebody else takes all the rest.
         with pytest.raises(OSError, match='space'):
             (folder / 'other').write_bytes(bytes(2_000_000))
-        # What is kept is found by a process that opens the file now.
-        assert count_whole(make_store(), range(20)) == 20
+        # What is kept is found by who opens the file now; the other half is
+        # in the first one's memory.
+        assert count_whole(make_store(), range(20)) == 10
         for number in HUNDRED:
             put_all(store, [number])
             assert store.get(make_key(number)) is not None
@@ -241,7 +242,11 @@ def test_held_by_another_process(make_store, folder, now) -> None:
     assert count_whole(store) == 100
 
 
-def test_read_beside_another_process_that_writes(make_store, folder) -> None:
+def test_read_beside_another_process_that_writes(
+    make_store, folder, monkeypatch
+) -> None:
+    # The uses of what is read cannot be noted meanwhile.
+    monkeypatch.setattr(disk, '_MOST_USES', 25)
     put_all(make_store(), range(40))
     other = sqlite3.connect(database.database_path(folder))
     other.execute('BEGIN IMMEDIATE')

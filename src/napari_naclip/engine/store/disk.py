@@ -144,8 +144,13 @@ class DiskLevel:
                 return None
             self._uses[key] = used
             if len(self._uses) >= _MOST_USES:
-                with transaction(connection):
-                    note_uses(connection, self._uses)
+                # What was read counts, whether or not this can be written.
+                uses, self._uses = self._uses, {}
+                with (
+                    contextlib.suppress(sqlite3.Error),
+                    transaction(connection),
+                ):
+                    note_uses(connection, uses)
             return tokens
 
         return self._do(look, None)
