@@ -154,8 +154,11 @@ def test_the_smallest_member_reproduces_its_embedding(arch: str) -> None:
     pixels = random_pixels(1, 3, *tower.native_size)
     with torch.no_grad():
         expected = normalize(visual(pixels), dim=-1)
+        exact = normalize(visual.double()(pixels.double()), dim=-1)
+    # On some processors float32 takes timm itself farther from the exact one.
+    error = max(1e-5, float((expected - exact).abs().max()))
     torch.testing.assert_close(
-        tower.window_embeddings(pixels), expected, atol=1e-5, rtol=0
+        tower.window_embeddings(pixels), expected, atol=error, rtol=0
     )
     other = tower.tokens(pixels[:, :, 40:200, :130])
     assert other.shape[1:3] == tower.grid(160, 130)
