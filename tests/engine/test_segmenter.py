@@ -139,8 +139,8 @@ def test_closing_between_batches_leaves_nothing_running(
         if (progress.stage, progress.done) == ('windows', 3):
             break
     steps.close()
-    # One more was run while the third was looked at, another may have begun.
-    assert 3 <= len(batches) <= 5
+    # The fourth may have begun, and is waited for.
+    assert batches in ([1] * 3, [1] * 4)
     assert not any(
         each.name.startswith('napari-naclip tower')
         for each in threading.enumerate()

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Windows that are run: which, their pixels, and their tokens."""
+    """Windows that are run together.
+
+    Attributes
+    ----------
+    windows : list of int
+    pictures : (B, 3, rows, columns) float32 Tensor
+        Their normalized pixels, each in its slot.
+    tokens : Future of (B, rows, columns, D) float32 Tensor
+        Their unit tokens, or what the tower raised.
+    """
 
     windows: list[int]
     pictures: torch.Tensor
@@ -34,7 +43,7 @@ class Agenda:
     Parameters
     ----------
     windows : sequence of int
-        That are wanted, at least one.
+        That are wanted.
     more : sequence of int
         That may come along in the last batch.
     slots : sequence of int

@@ -1,9 +1,9 @@
 """One run: a worker that never raises, and what becomes of its results.
 
-The worker only hands on what the run's own thread makes (``job_thread``), so that
-it answers Cancel at once; only the GUI thread touches layers. An exception
-that left the worker would hang napari's progress bar and task list (a
-RuntimeError) or raise a second one (PySide6), so the outermost frame turns
+The worker only hands on what the run's own thread makes (``job_thread``), so
+that it answers Cancel at once; only the GUI thread touches layers. An
+exception that left the worker would hang napari's progress bar and task list
+(a RuntimeError) or raise a second one (PySide6), so the outermost frame turns
 everything into an outcome.
 """
 

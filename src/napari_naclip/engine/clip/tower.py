@@ -127,19 +127,18 @@ class ImageTower:
 
     def _bias(self, grid: tuple[int, int], std: float) -> torch.Tensor:
         key = (grid, std)
-        # The tower runs in several threads: what another one forgets is held.
-        bias = self._biases.get(key)
-        if bias is None:
-            bias = neighborhood_bias(
-                grid,
-                std,
-                prefix=self._vision.prefix_count,
-                device=self.device,
-                dtype=self.dtype,
-            )
+        if key not in self._biases:
             # One grid and one width at a time: windows of a run are equal.
-            self._biases = {key: bias}
-        return bias
+            self._biases = {
+                key: neighborhood_bias(
+                    grid,
+                    std,
+                    prefix=self._vision.prefix_count,
+                    device=self.device,
+                    dtype=self.dtype,
+                )
+            }
+        return self._biases[key]
 
     @torch.inference_mode()
     def tokens(

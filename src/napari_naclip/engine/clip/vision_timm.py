@@ -149,9 +149,7 @@ class TimmVision:
         self, grid: tuple[int, int]
     ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Return the table of positions and the rotations of a grid."""
-        # Towers run in several threads: what another one forgets is held.
-        places = self._places.get(grid)
-        if places is None:
+        if grid not in self._places:
             if len(self._places) == _MOST_GRIDS:
                 self._places.clear()
             trunk = self._trunk
@@ -178,8 +176,8 @@ class TimmVision:
                 rotation = rope.get_embed()
             else:
                 rotation = None
-            places = self._places[grid] = table, rotation
-        return places
+            self._places[grid] = table, rotation
+        return self._places[grid]
 
     def embed(
         self, pixels: torch.Tensor, grid: tuple[int, int]
