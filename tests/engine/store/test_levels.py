@@ -14,22 +14,14 @@ from hypothesis import strategies as st
 
 from napari_naclip.engine.store import FeatureStore, database, disk
 from napari_naclip.engine.store.rows import pack, unpack
-from store_tools import SIZE, is_whole, make_key, make_tokens
-
-
-def put_all(store, numbers) -> None:
-    for number in numbers:
-        store.put(make_key(number), make_tokens(number))
-
-
-def found(store, numbers) -> list[int]:
-    kept = []
-    for number in numbers:
-        tokens = store.get(make_key(number))
-        if tokens is not None:
-            assert np.array_equal(tokens, make_tokens(number))
-            kept.append(number)
-    return kept
+from store_tools import (
+    SIZE,
+    found,
+    is_whole,
+    make_key,
+    make_tokens,
+    put_all,
+)
 
 
 @pytest.mark.parametrize('dtype', ['float16', 'float32'])
@@ -55,15 +47,6 @@ def test_a_batch_is_not_kept_alive(make_store) -> None:
     assert store.get(make_key(1)).base is None
 
 
-def test_least_recently_used_leaves_memory_first(make_store) -> None:
-    store = make_store(memory=3 * SIZE, disk=0)
-    put_all(store, (1, 2, 3))
-    assert found(store, [1]) == [1]
-    put_all(store, [4])
-    assert found(store, range(5)) == [1, 3, 4]
-    assert store.usage().memory_size == 3 * SIZE
-
-
 def test_what_leaves_memory_is_on_the_disk(make_store) -> None:
     store = make_store(memory=3 * SIZE)
     put_all(store, range(20))
@@ -71,51 +54,6 @@ def test_what_leaves_memory_is_on_the_disk(make_store) -> None:
     assert usage.memory_size <= 3 * SIZE
     assert usage.disk_windows >= 17
     assert found(store, range(20)) == list(range(20))
-
-
-def test_least_recently_used_leaves_the_disk_first(make_store) -> None:
-    store = make_store(disk=50 * SIZE)
-    put_all(store, range(30))
-    # The first half is used once more, from the disk.
-    assert found(store, range(15)) == list(range(15))
-    put_all(store, range(30, 60))
-    usage = store.usage()
-    assert usage.disk_size <= 50 * SIZE
-    kept = found(store, range(60))
-    assert set(range(15)) <= set(kept)
-    assert set(range(30, 60)) <= set(kept)
-    assert not set(kept) & {15, 16, 17, 18, 19}
-
-
-def test_use_is_remembered_by_the_next_process(make_store) -> None:
-    store = make_store(disk=50 * SIZE)
-    put_all(store, range(30))
-    found(store, range(5))
-    store.close()
-    later = make_store(disk=50 * SIZE)
-    put_all(later, range(30, 65))
-    kept = found(later, range(65))
-    assert set(range(5)) <= set(kept)
-    assert 5 not in kept
-
-
-def test_a_scan_larger_than_memory_keeps_memory_in_use(
-    make_store, monkeypatch
-) -> None:
-    store = make_store(memory=10 * SIZE)
-    put_all(store, range(20))
-    reads = []
-    original = store._disk.find
-    monkeypatch.setattr(
-        store._disk, 'find', lambda *a: reads.append(a) or original(*a)
-    )
-    writes = []
-    monkeypatch.setattr(store._disk, 'write', writes.append)
-    for _ in range(3):
-        reads.clear()
-        assert len(found(store, range(20))) == 20
-        assert len(reads) <= 11
-    assert not writes
 
 
 def test_empty_memory_fills_from_the_disk(make_store) -> None:

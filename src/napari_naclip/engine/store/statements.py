@@ -99,6 +99,28 @@ def note_uses(connection: sqlite3.Connection, uses: dict[bytes, int]) -> None:
         uses.clear()
 
 
+def bring_down(
+    connection: sqlite3.Connection, now: int, tolerance: int
+) -> None:
+    """Let windows from the future be older than what is used now.
+
+    They stay in the order they are in.
+    """
+    limit = now + tolerance
+    latest = connection.execute('SELECT max(used) FROM windows').fetchall()
+    if (latest[0][0] or 0) <= limit:
+        return
+    ahead = connection.execute(
+        'SELECT id FROM windows WHERE used > ? ORDER BY used, id', (limit,)
+    ).fetchall()
+    first = now - tolerance - len(ahead)
+    with transaction(connection):
+        connection.executemany(
+            'UPDATE windows SET used = ? WHERE id = ?',
+            [(first + place, row) for place, (row,) in enumerate(ahead)],
+        )
+
+
 def evict(connection: sqlite3.Connection, most: int) -> None:
     """Remove the least recently used until `most` pages are in use."""
     page_size = read_number(connection, 'page_size')
