@@ -29,7 +29,7 @@ from napari_naclip.engine.types import ClassList, Settings, TextClass
 from napari_naclip.layers.snapshot import PlaneSnapshot
 from napari_naclip.ui.compute import RATES, SLOT, ModelRequest
 from napari_naclip.ui.estimate import RunProgress
-from napari_naclip.ui.jobs import Imported, RunRequest
+from napari_naclip.ui.jobs import Finished, Imported, RunRequest
 from napari_naclip.ui.run import Run
 
 if TYPE_CHECKING:
@@ -132,10 +132,14 @@ def measure(request: RunRequest) -> Figures:
     told: list[tuple[float, float]] = []
     first_share, windows = 0.0, 0
     start = time.monotonic()
-    for item in Run(request).pump():
+    run = Run(request)
+    for item in run.pump():
         if isinstance(item, Imported):
             # There is no layer to wait for.
             item.handled.set()
+        elif isinstance(item, Finished):
+            # Nor a window that takes it.
+            run.note_delivered()
         if not isinstance(item, RunProgress):
             continue
         if item.stage == 'windows':

@@ -5,6 +5,9 @@ interrupted, so that Cancel stops waiting for it instead. It goes on to its
 next step, sees that it was cancelled, gives back the compute slot and ends.
 Until then the next run waits for the slot. What the model saw is written to
 the disk after all that, when nobody waits for it anymore.
+
+It waits for the window as well: the labels of a large plane take hundreds of
+megabytes, and a window that draws, writes or shows a dialog takes none in.
 """
 
 from __future__ import annotations
@@ -19,13 +22,22 @@ from typing import TYPE_CHECKING
 
 from napari_naclip.io.kept_features import shared_store
 from napari_naclip.ui.job_errors import forget_locals
-from napari_naclip.ui.jobs import Item, RunRequest, iter_run, write_features
+from napari_naclip.ui.jobs import (
+    Finished,
+    Item,
+    RunRequest,
+    iter_run,
+    write_features,
+)
 
 if TYPE_CHECKING:
     from napari_naclip.engine.store import FeatureStore
 
 #: Seconds that threads get when the program ends.
 _EXIT_TIMEOUT = 5.0
+#: Planes that may be finished before the window has taken the first of them:
+#: one that it writes, one that it finds after that.
+_MOST_FINISHED = 2
 #: When something was made, and what; the last of it is an error or None.
 _Made = tuple[float, Item | Exception | None]
 
@@ -45,6 +57,11 @@ class JobThread:
     def __init__(self, request: RunRequest) -> None:
         self.cancelled = threading.Event()
         self._items: queue.SimpleQueue[_Made] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        # Guarded by it.
+        self._undelivered = 0
+        # Seconds; the thread's own.
+        self._waited = 0.0
         self._thread = threading.Thread(
             # It holds this object until it ends: `_stop_all` must find it.
             target=self._work,
@@ -71,7 +88,9 @@ class JobThread:
         Returns
         -------
         (float, item) or None
-            The last item is an exception, or None where all went well.
+            Seconds of a clock that stands still while the thread waits for
+            the window. The last item is an exception, or None where all went
+            well.
         """
         try:
             return self._items.get(timeout=timeout)
@@ -85,8 +104,16 @@ class JobThread:
                 self._items.get_nowait()
 
     def cancel(self) -> None:
-        """Ask the thread to stop at its next step."""
+        """Ask the thread to stop at its next step, or to wait no longer."""
         self.cancelled.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def note_delivered(self) -> None:
+        """Let the thread go on: the window has taken a finished plane."""
+        with self._changed:
+            self._undelivered -= 1
+            self._changed.notify_all()
 
     def join(self, timeout: float) -> None:
         """Wait for the end, but no longer than so many seconds."""
@@ -105,20 +132,44 @@ class JobThread:
             forget_locals(error)
         # It holds the image.
         del request
-        self._items.put((time.monotonic(), end))
+        self._put(end)
         del end
         if store is not None:
             write_features(store)
 
     def _produce(self, request: RunRequest) -> None:
         steps = iter_run(request)
+        left = len(request.snapshots)
         try:
             for item in steps:
                 if self.cancelled.is_set():
                     break
-                self._items.put((time.monotonic(), item))
+                if not isinstance(item, Finished):
+                    self._put(item)
+                    continue
+                with self._changed:
+                    self._undelivered += 1
+                self._put(item)
+                left -= 1
+                # After the last one the slot is given back at once.
+                if left:
+                    self._wait_for_window()
         finally:
             steps.close()
+
+    def _put(self, made: Item | Exception | None) -> None:
+        self._items.put((time.monotonic() - self._waited, made))
+
+    def _wait_for_window(self) -> None:
+        start = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self.cancelled.is_set()
+                    or self._undelivered < _MOST_FINISHED
+                )
+            )
+        self._waited += time.monotonic() - start
 
 
 _running: weakref.WeakSet[JobThread] = weakref.WeakSet()

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import functools
 import time
+import weakref
 from typing import TYPE_CHECKING
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_naclip.ui.compute import RATES, rate_key
@@ -35,7 +36,7 @@ from napari_naclip.ui.parts import merge_partials
 from napari_naclip.ui.preview import job_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 __all__ = [
     'Cancelled',
@@ -143,6 +144,14 @@ class Run:
         self.was_cancelled = True
         self._thread.cancel()
 
+    def note_delivered(self) -> None:
+        """Count a finished plane down: the GUI thread is done with it."""
+        self._thread.note_delivered()
+
+    def stop(self) -> None:
+        """Stop, because nobody is left to take what it makes."""
+        self._thread.cancel()
+
     def close(self) -> None:
         """Make the thread give back slot and memory, however it ended.
 
@@ -173,6 +182,28 @@ class _NamedWork(functools.partial[object]):
 
     def __repr__(self) -> str:
         return 'text segmentation'
+
+
+class _Worker(GeneratorWorker):  # type: ignore[misc]
+    """A worker that also stops while there is nothing to yield.
+
+    napari's own stops at the next thing that it yields. A run that waits for
+    the window has none, and a window that is closing waits for its workers.
+    """
+
+    def __init__(self, func: Callable[..., object], run: Run) -> None:
+        super().__init__(func, run)
+        self._stop_run = run.stop
+
+    def quit(self) -> None:
+        """Ask it to stop."""
+        super().quit()
+        self._stop_run()
+
+
+def _stop_all(runs: weakref.WeakSet[Run], *_: object) -> None:
+    for run in list(runs):
+        run.stop()
 
 
 class RunController(QObject):
@@ -207,6 +238,9 @@ class RunController(QObject):
         self._run: Run | None = None
         self._request: RunRequest | None = None
         self._delivered = 0
+        # Nobody would count down what they finish.
+        self._started: weakref.WeakSet[Run] = weakref.WeakSet()
+        self.destroyed.connect(functools.partial(_stop_all, self._started))
 
     @property
     def is_running(self) -> bool:
@@ -217,6 +251,7 @@ class RunController(QObject):
         """Start a run; there must be none under way."""
         run = Run(request)
         self._run, self._request, self._delivered = run, request, 0
+        self._started.add(run)
         # Qt calls it after `returned`, which may let go of the run: PySide6
         # crashes when the plain object of a bound method has died by then;
         # a partial keeps it.
@@ -225,6 +260,7 @@ class RunController(QObject):
             _NamedWork(_work),
             run,
             _start_thread=True,
+            _worker_class=_Worker,
             _connect={
                 'yielded': self._on_yielded,
                 'returned': self._on_returned,
@@ -246,6 +282,14 @@ class RunController(QObject):
 
     def _on_yielded(self, item: tuple[Run, Item]) -> None:
         run, message = item
+        try:
+            self._deliver(run, message)
+        finally:
+            # Whatever became of it: the run waits for that.
+            if isinstance(message, Finished):
+                run.note_delivered()
+
+    def _deliver(self, run: Run, message: Item) -> None:
         request = self._request
         if run is not self._run or request is None or run.was_cancelled:
             return
