@@ -64,6 +64,8 @@ class RunDirector(QObject):
     written : Result
         The run wrote into it, and the table shows the list of the run.
     weights_missing : WeightsMissingError
+    cancelled : RunRequest, bool
+        The person wishes it to stop; whether the table shows its list.
     ended
         The panel is at rest again, however the run ended; not after
         ``abandon``.
@@ -74,6 +76,7 @@ class RunDirector(QObject):
     plane_written = Signal(object, object, object)
     written = Signal(object)
     weights_missing = Signal(object)
+    cancelled = Signal(object, bool)
     ended = Signal()
 
     def __init__(
@@ -140,6 +143,8 @@ class RunDirector(QObject):
         """Stop the run, because the person wishes so."""
         self._panel.show_cancelling()
         self._runs.cancel()
+        if self._writer is not None and self._list is not None:
+            self.cancelled.emit(self._writer.request, self._list.is_shown)
 
     def abandon(self) -> None:
         """Stop the run and forget it, because its dock was closed."""

@@ -87,6 +87,8 @@ class KeptLive:
         Of the panel that ran: another one of the viewer leaves it alone.
     shown : Shown or None
         What the labels in the layer are; None: unfinished.
+    failed : Shown or None
+        What was asked last and could not be answered.
     book : weakref to LiveBook or None
         Where it is kept.
     used : int
@@ -100,6 +102,7 @@ class KeptLive:
     settings: Settings
     owner: weakref.ref[LiveUpdater]
     shown: Shown | None
+    failed: Shown | None = None
     book: weakref.ref[LiveBook] | None = field(default=None, repr=False)
     used: int = field(default_factory=_USES.__next__, repr=False)
 
@@ -118,6 +121,11 @@ class KeptLive:
     def is_of(self, result: Result, plane: tuple[int | slice, ...]) -> bool:
         """Return whether it labels a plane of a result, or a part of it."""
         return self.result is result and self.snapshot.index == plane
+
+    def is_led_by(self, updater: LiveUpdater) -> bool:
+        """Return whether it follows a panel, as far as panels go."""
+        owner = self.owner()
+        return owner is None or owner is updater or not owner.is_open
 
     def takes(self, wanted: Shown) -> bool:
         """Return whether its labels are what is wanted, names aside.
@@ -269,6 +277,24 @@ class LiveBook:
         """
         return tuple(kept for kept in self._kept if kept.is_of(result, plane))
 
+    def find_before(self, request: RunRequest) -> tuple[KeptLive, ...]:
+        """Return what answers for labels that a run has not finished yet."""
+        result = request.target
+        if result is None:
+            return ()
+        keys = {_key(result, each.index) for each in request.snapshots}
+        return tuple(
+            kept
+            for kept in self._kept
+            if kept.key in keys and kept.request is not request
+        )
+
+    def forgive(self, updater: LiveUpdater) -> None:
+        """Let a panel ask again for what could not be answered."""
+        for kept in self._kept:
+            if kept.is_led_by(updater):
+                kept.failed = None
+
     def has_place(self, kept: KeptLive, viewer: ViewerModel) -> bool:
         """Return whether an answer may be written where it belongs."""
         result, layers = kept.result, viewer.layers
@@ -329,10 +355,7 @@ def may_lead(
     kept: KeptLive, updater: LiveUpdater, viewer: ViewerModel
 ) -> bool:
     """Return whether a panel's labels of a plane may follow that panel."""
-    owner = kept.owner()
-    if not has_channels(kept, viewer):
-        return False
-    return owner is None or owner is updater or not owner.is_open
+    return kept.is_led_by(updater) and has_channels(kept, viewer)
 
 
 def has_channels(kept: KeptLive, viewer: ViewerModel) -> bool:

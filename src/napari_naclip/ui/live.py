@@ -7,7 +7,6 @@ nobody has edited. A plane that is not displayed waits until it is.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -18,20 +17,14 @@ from napari_naclip.engine.types import Partial, Progress, Segmentation
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.areas import shown_plane
 from napari_naclip.ui import messages
-from napari_naclip.ui.kept_live import (
-    KeptLive,
-    Shown,
-    keep_model,
-    may_lead,
-    visible_part,
-)
+from napari_naclip.ui.kept_live import KeptLive, keep_model, may_lead
 from napari_naclip.ui.live_thread import Question, Told, Wish
 from napari_naclip.ui.live_writing import AnswerWriter
 from napari_naclip.ui.messenger import find_messenger
 from napari_naclip.ui.preferences import read_preferences
 from napari_naclip.ui.results import may_update
 from napari_naclip.ui.turns import Turns
-from napari_naclip.ui.wanted import find_wanted
+from napari_naclip.ui.wanted import WantedLabels
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -98,7 +91,7 @@ class LiveUpdater(QObject):
         self._runs = runs
         self._sync: ListSync | None = None
         self._wish: Wish | None = None
-        self._was_cancelled = False
+        self._wanted = WantedLabels(viewer, classes, options)
         self._is_paused = False
         # Of the panel, for the thread, which must not hold the panel itself.
         self._token = object()
@@ -113,7 +106,7 @@ class LiveUpdater(QObject):
         self._timer.setInterval(_DELAY)
         self._timer.timeout.connect(self.look_now)
         runs.plane_written.connect(self._on_plane_written)
-        panel.cancel.clicked.connect(self._on_cancel)
+        runs.cancelled.connect(self._on_cancelled)
         options.revert.clicked.connect(self._on_revert)
         for slider in (options.slider, classes.controls.slider):
             slider.sliderPressed.connect(self._writer.steps.hold)
@@ -157,6 +150,7 @@ class LiveUpdater(QObject):
     def make_way(self, request: RunRequest) -> None:
         """Stop what is under way for a run that starts."""
         self._stop()
+        self._session.lives.forgive(self)
         keep_model(request.model)
         self._options.revert.setEnabled(False)
 
@@ -202,14 +196,14 @@ class LiveUpdater(QObject):
             return
         result, kept = self.find()
         self._show_revert(result)
-        if self._was_cancelled:
-            self._was_cancelled = False
-            self._accept(kept)
+        if not self._options.is_live:
+            # Who turns it off and on again wants to try again.
+            self._session.lives.forgive(self)
         if not kept or not self._options.is_live:
             self._leave(kept)
             return
         try:
-            questions = self._ask(kept)
+            questions = self._wanted.ask(kept)
         except NaclipError:
             # No class is on; the next change may bring one.
             self._leave(kept)
@@ -231,27 +225,16 @@ class LiveUpdater(QObject):
             self.look_now()
         self._writer.steps.release()
 
-    def _ask(self, kept: tuple[KeptLive, ...]) -> tuple[Question, ...]:
-        wanted = [(each, self._wanted(each)) for each in kept]
-        return tuple(
-            Question(each, shown, visible_part(each, self._viewer))
-            for each, shown in wanted
-            if not each.takes(shown)
-        )
-
-    def _wanted(self, kept: KeptLive) -> Shown:
-        """Return what a plane's labels should be."""
-        return find_wanted(kept, self._classes, self._options)
-
     def _leave(self, kept: tuple[KeptLive, ...]) -> None:
         """Stop what is under way; nothing follows it."""
         if self._wish is None:
             return
         self._stop()
-        is_mixed = any(each.shown is None for each in kept)
-        self._panel.show_rest(
-            messages.LIVE_MIXED if is_mixed else messages.LIVE_STOPPED
-        )
+        text = messages.LIVE_STOPPED
+        if any(each.shown is None for each in kept):
+            is_on = self._options.is_live
+            text = messages.LIVE_HALF_DONE if is_on else messages.LIVE_MIXED
+        self._panel.show_rest(text)
 
     def _stop(self) -> None:
         wish, self._wish = self._wish, None
@@ -315,16 +298,20 @@ class LiveUpdater(QObject):
         self.followed.emit()
 
     def _fail(self, wish: Wish, error: Exception) -> None:
-        """Tell why labels do not follow; they do again after a new run."""
+        """Tell why labels do not follow, and whether they are a mixture."""
+        is_last = wish is self._wish
         self._stop()
-        for question in wish.questions:
-            # Not again at every change.
-            question.kept.shown = question.wanted
+        is_mixed = self._wanted.fail(wish)
         text = str(error)
         if not isinstance(error, NaclipError):
             _logger.error('no live answer', exc_info=error)
             text = messages.LIVE_FAILED.format(error)
+        if is_mixed:
+            text = f'{text} {messages.LIVE_HALF_DONE}'
         self._panel.show_rest(messages.shorten_home(text))
+        if not is_last:
+            # The newer wish was stopped with it, and may go well.
+            self.look()
 
     def rewrite(
         self,
@@ -357,14 +344,17 @@ class LiveUpdater(QObject):
         self._writer.steps.forget()
         self.followed.emit()
 
-    def _on_cancel(self) -> None:
-        self._was_cancelled = True
-
-    def _accept(self, kept: tuple[KeptLive, ...]) -> None:
-        """Leave labels as they are: only the next change counts."""
-        with contextlib.suppress(NaclipError):
-            for each in kept:
-                each.shown = self._wanted(each)
+    def _on_cancelled(self, request: RunRequest, is_shown: bool) -> None:
+        # At once: what is typed while it stops is for labels to follow.
+        self._wanted.accept_run(
+            [
+                each
+                for each in self._session.lives.find_before(request)
+                if may_lead(each, self, self._viewer)
+            ],
+            request,
+            is_shown=is_shown,
+        )
 
     def _show_revert(self, result: Result | None) -> None:
         self._options.revert.setEnabled(
@@ -387,7 +377,7 @@ class LiveUpdater(QObject):
         if not is_early:
             label_layers.revert(result, self._classes.locked_values())
         self._writer.steps.forget()
-        self._accept(kept)
+        self._wanted.accept(kept)
         self._show_revert(result)
         self._panel.show_rest(
             messages.REVERTED_EARLY if is_early else messages.REVERTED

@@ -39,6 +39,10 @@ PARTS_STAY: Final = (
 LIVE_FAILED: Final = (
     'The labels cannot follow: {}. Press Run; if it comes back, report it.'
 )
+LIVE_HALF_DONE: Final = (
+    'The labels are part old, part new. Change a setting, turn Live off and '
+    'on, or press Run.'
+)
 LIVE_STOPPED: Final = 'The labels are as they were.'
 LIVE_MIXED: Final = (
     'The update was stopped: the labels are part old, part new. Turn Live on, '
