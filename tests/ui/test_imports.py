@@ -1,4 +1,4 @@
-"""What is imported beside a window starts no full garbage collection."""
+"""Of all that is imported beside a window comes one full collection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import weakref
 
 import pytest
 
-from napari_naclip.ui.imports import young_collections
+from napari_naclip.ui import jobs
+from napari_naclip.ui.imports import collect_once, young_collections
 
 
 class Node:
@@ -65,3 +66,28 @@ def test_what_others_froze_stays_frozen() -> None:
         assert gc.get_freeze_count() == count
     finally:
         gc.unfreeze()
+
+
+def test_one_collection_follows_the_imports_of_a_process(
+    generations: list[int],
+) -> None:
+    collect_once.cache_clear()
+    for _ in range(3):
+        with young_collections():
+            made = [[] for _ in range(100_000)]
+        collect_once()
+    assert generations.count(2) == 1
+    del made
+
+
+def test_the_layer_of_a_run_is_added_after_it(
+    make_napari_viewer, open_widget, run, picture, monkeypatch
+) -> None:
+    told = []
+    monkeypatch.setattr(jobs, 'collect_once', lambda: told.append('collected'))
+    viewer = make_napari_viewer()
+    image = viewer.add_image(picture)
+    viewer.layers.events.inserted.connect(lambda _: told.append('added'))
+    run(open_widget(viewer, 'sand; water'))
+    assert image in viewer.layers
+    assert told == ['collected', 'added']

@@ -16,7 +16,11 @@ from napari_naclip.io.kept_features import shared_store
 from napari_naclip.layers.counting import count_labels
 from napari_naclip.ui.compute import SLOT, threads_left_for_window
 from napari_naclip.ui.estimate import RunProgress
-from napari_naclip.ui.imports import prepare_labels, young_collections
+from napari_naclip.ui.imports import (
+    collect_once,
+    prepare_labels,
+    young_collections,
+)
 from napari_naclip.ui.job_errors import forget_locals
 
 if TYPE_CHECKING:
@@ -277,6 +281,8 @@ def _load(
 
 
 def _tell_imported() -> Generator[Imported, None, None]:
+    # Before there is a layer: nobody paints yet.
+    collect_once()
     imported = Imported()
     yield imported
     imported.handled.wait(_LAYER_TIMEOUT)
