@@ -18,7 +18,7 @@ from torch.nn.functional import interpolate
 import baseline
 import baseline_pamr
 from napari_naclip.engine.affinities import Affinities
-from napari_naclip.engine.clip.text import clip_tokenizer, embed_queries
+from napari_naclip.engine.clip.text import clip_tokenizer, embed_query
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.refine import refine_in_place
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
@@ -160,10 +160,10 @@ class Engine:
     def run(self, key: str) -> object:
         """Do the work of a row, as it is timed."""
         if key == 'text':
-            *_, (_, embeddings) = embed_queries(
-                self._model.text, [TEXT_NAME], IMAGENET_TEMPLATES
+            *_, (_, embedding) = embed_query(
+                self._model.text, TEXT_NAME, IMAGENET_TEMPLATES
             )
-            return embeddings
+            return embedding
         if key.startswith('pamr'):
             return self._refine(self._work.maps[: _map_count(key)])
         segmenter = self._segmenter(key)

@@ -105,6 +105,24 @@ def test_other_templates_do_not_share(
     assert (one - two).abs().max() > 0.01
 
 
+def test_what_was_rounded_otherwise_is_not_found(
+    tiny_clip: torch.nn.Module, tmp_path: Path
+) -> None:
+    model = load(tiny_clip, tmp_path)
+    # As a version did it that encoded texts along with those of others.
+    key = embedding_key(model.fingerprint, ['{}'], 'sky')
+    model.cache.put(key, np.zeros(16, np.float32))
+    first = run_to_end(model.embed(['sky'], ['{}']))
+    assert first.norm() > 0.9
+    before, files = torch.get_num_threads(), len(list(tmp_path.glob('*/*')))
+    torch.set_num_threads(before + 1)
+    try:
+        run_to_end(model.embed(['sky'], ['{}']))
+    finally:
+        torch.set_num_threads(before)
+    assert len(list(tmp_path.glob('*/*'))) == files + 1
+
+
 def damage_empty(path: Path) -> None:
     path.write_bytes(b'')
 

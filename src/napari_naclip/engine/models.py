@@ -102,6 +102,9 @@ class Model:
     ) -> Generator[Progress, None, torch.Tensor]:
         """Yield progress in texts; return the query embeddings.
 
+        A query's is the same, bit for bit, whatever else is asked for, now or
+        before.
+
         Parameters
         ----------
         queries : sequence of str
@@ -115,12 +118,12 @@ class Model:
         """
         import torch
 
-        from napari_naclip.engine.clip.text import embed_queries
+        from napari_naclip.engine.clip.text import embed_query
 
         templates = IMAGENET_TEMPLATES if templates is None else templates
+        maker = f'{self.fingerprint} {self.text.describe_rounding()}'
         keys = {
-            query: embedding_key(self.fingerprint, templates, query)
-            for query in queries
+            query: embedding_key(maker, templates, query) for query in queries
         }
         for key in keys.values():
             if key not in self._embeddings:
@@ -131,20 +134,23 @@ class Model:
         if missing:
             total = len(missing) * len(templates)
             yield Progress('text', 0, total)
-            for done, rows in embed_queries(self.text, missing, templates):
-                yield Progress('text', done, total)
-                if rows is not None:
-                    if not torch.isfinite(rows).all():
-                        raise WeightsError(
-                            'The model gives values that are not finite '
-                            'numbers: its weights are damaged. Download or '
-                            'copy them again.'
-                        )
-                    for query, row in zip(missing, rows, strict=True):
-                        self._embeddings[keys[query]] = row
-                        self.cache.put(keys[query], row.numpy())
+            for count, query in enumerate(missing):
+                before = count * len(templates)
+                for done, row in embed_query(self.text, query, templates):
+                    yield Progress('text', before + done, total)
+                    if row is not None:
+                        self._keep(keys[query], row)
             self.cache.prune()
         return torch.stack([self._embeddings[keys[q]] for q in queries])
+
+    def _keep(self, key: str, embedding: torch.Tensor) -> None:
+        if not embedding.isfinite().all():
+            raise WeightsError(
+                'The model gives values that are not finite numbers: its '
+                'weights are damaged. Download or copy them again.'
+            )
+        self._embeddings[key] = embedding
+        self.cache.put(key, embedding.numpy())
 
     def notices(
         self, classes: ClassList, templates: Sequence[str] | None

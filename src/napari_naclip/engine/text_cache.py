@@ -1,9 +1,10 @@
 """Query embeddings kept on disk, so that a phrase is encoded only once.
 
 One small file for each phrase, keyed by everything that its embedding depends
-on: the weights, the templates and the phrase. Files are written beside their
-place and renamed, so that two processes never see half a file. A cache that
-cannot be read or written costs time and nothing else.
+on: the weights, what decides the last bits, the templates and the phrase.
+Files are written beside their place and renamed, so that two processes never
+see half a file. A cache that cannot be read or written costs time and nothing
+else.
 """
 
 from __future__ import annotations
@@ -109,18 +110,17 @@ class TextCache:
         return folder / key[:2] / f'{key[2:]}.npy'
 
 
-def embedding_key(
-    fingerprint: str, templates: Sequence[str], phrase: str
-) -> str:
+def embedding_key(maker: str, templates: Sequence[str], phrase: str) -> str:
     """Return the key of a phrase's embedding: a hash of all it depends on.
 
     Parameters
     ----------
-    fingerprint : str
-        Identity of the weights and the tokenizer.
+    maker : str
+        Identity of the weights and the tokenizer, and of what their products
+        are rounded by.
     """
     digest = hashlib.sha256()
-    for part in (fingerprint, *templates, '', phrase):
+    for part in (maker, *templates, '', phrase):
         encoded = part.encode()
         # The length in front keeps ('ab', 'c') apart from ('a', 'bc').
         digest.update(len(encoded).to_bytes(8, 'little') + encoded)

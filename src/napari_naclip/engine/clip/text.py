@@ -1,9 +1,13 @@
 """The text tower: prompts to query embeddings.
 
-Batches are cut to their longest prompt instead of the model's 77 tokens (or
+Batches are cut to their longest text instead of the model's 77 tokens (or
 256) where what follows the end of a text changes nothing: CLIP's text tower is
 causal, and those of transformers leave the filling out. The result differs
 from the full length by rounding only.
+
+Rounding depends on the shape of a batch and on the row in it. A batch holds
+texts of one query alone, in an order that these decide, so that no embedding
+depends, not even in its last bit, on what else is asked for.
 """
 
 from __future__ import annotations
@@ -24,8 +28,10 @@ from napari_naclip.engine.errors import ModelError
 
 Tokenizer = Callable[[list[str]], torch.Tensor]
 
-#: Prompts of about equal length that are encoded together.
+#: Texts of a query, about equally long, that are encoded together.
 BATCH_SIZE = 64
+#: Counts up when embeddings change, so that none of before are found again.
+_VERSION = 2
 
 
 def clip_tokenizer(
@@ -120,10 +126,24 @@ class TextTower:
         # that fits exactly cannot be told from one that is cut.
         return bool(tokens[-1] != 0 and torch.equal(tokens, longer))
 
+    def describe_rounding(self) -> str:
+        """Return what the last bits of embeddings depend on besides texts."""
+        return ' '.join(
+            [
+                str(_VERSION),
+                torch.__version__,
+                self.device.type,
+                # Products are cut otherwise for other numbers of threads.
+                str(torch.get_num_threads()),
+            ]
+        )
+
     def encode(
         self, texts: Sequence[str]
     ) -> Iterator[tuple[list[int], torch.Tensor]]:
         """Yield embeddings of texts, shortest texts first.
+
+        They depend on all of `texts` in their last bits.
 
         Yields
         ------
@@ -207,26 +227,23 @@ def _copy_text_half(model: torch.nn.Module) -> Any:
     return copy.deepcopy(half).float().eval().requires_grad_(False)
 
 
-def embed_queries(
-    tower: TextTower, queries: Sequence[str], templates: Sequence[str]
+def embed_query(
+    tower: TextTower, query: str, templates: Sequence[str]
 ) -> Iterator[tuple[int, torch.Tensor | None]]:
-    """Yield progress in texts and at last the query embeddings.
+    """Yield progress in texts and at last the embedding of a query.
 
-    Each prompt's embedding is the mean over the templates of unit-length
-    text embeddings, again made unit length (the published ensemble).
+    It is the mean over the templates of unit-length text embeddings, again
+    made unit length (the published ensemble). To the last bit it depends on
+    the query, the templates and ``tower.describe_rounding()`` alone.
 
     Yields
     ------
     done : int
-        Texts encoded so far, of ``len(queries) * len(templates)``.
-    embeddings : (Q, D) float32 Tensor or None
+        Texts encoded so far, of ``len(templates)``.
+    embedding : (D,) float32 Tensor or None
         None until the last item.
     """
-    texts = [
-        template.replace('{}', query)
-        for query in queries
-        for template in templates
-    ]
+    texts = [template.replace('{}', query) for template in templates]
     rows: list[torch.Tensor | None] = [None] * len(texts)
     done = 0
     for indices, embeddings in tower.encode(texts):
@@ -236,5 +253,4 @@ def embed_queries(
         if done < len(texts):
             yield done, None
     stacked = torch.stack([row for row in rows if row is not None])
-    ensembles = stacked.unflatten(0, (len(queries), len(templates)))
-    yield done, unit_length(ensembles.mean(dim=1), dim=-1)
+    yield done, unit_length(stacked.mean(dim=0), dim=-1)
