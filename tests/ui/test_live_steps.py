@@ -97,3 +97,61 @@ def test_of_a_change_without_an_answer_yet_nothing_older_goes(
     press(widget.options.revert)
     assert widget.panel.status.text() == messages.REVERTED
     np.testing.assert_array_equal(labels.data, oldest)
+
+
+@pytest.fixture
+def stack(make_napari_viewer, open_widget, run, settle, picture, monkeypatch):
+    """Return viewer, widget and labels after a run on both planes."""
+    monkeypatch.setattr(steps, '_GAP', 0.0)
+    viewer = make_napari_viewer()
+    viewer.add_image(np.stack([picture[..., 0], picture[::-1, :, 1]]))
+    viewer.dims.set_point(0, 0)
+    widget = open_widget(viewer, 'sand; water; grass')
+    box = widget.image.scope_box
+    box.setCurrentIndex(box.findData('all'))
+    run(widget)
+    settle(widget)
+    return viewer, widget, viewer.layers[-1]
+
+
+def test_revert_takes_a_change_back_wherever_it_was_followed(
+    stack, type_more, settle, press
+) -> None:
+    viewer, widget, labels = stack
+    type_more(widget, 'brick')
+    settle(widget)
+    viewer.dims.set_point(0, 1)
+    settle(widget)
+    before = labels.data.copy()
+    viewer.dims.set_point(0, 0)
+    settle(widget)
+    type_more(widget, 'road')
+    settle(widget)
+    for plane in (1, 0):
+        viewer.dims.set_point(0, plane)
+        settle(widget)
+    assert (labels.data != before).any(axis=(1, 2)).all()
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data, before)
+    # The change before is another step.
+    assert not widget.options.revert.isEnabled()
+
+
+def test_what_was_reverted_comes_back_on_no_plane(
+    stack, type_more, settle, press
+) -> None:
+    viewer, widget, labels = stack
+    before = labels.data.copy()
+    type_more(widget, 'brick; road')
+    settle(widget)
+    press(widget.options.revert)
+    for plane in (1, 0):
+        viewer.dims.set_point(0, plane)
+        settle(widget)
+    np.testing.assert_array_equal(labels.data, before)
+    # But with the next change.
+    type_more(widget, 'wood')
+    for plane in (0, 1):
+        viewer.dims.set_point(0, plane)
+        settle(widget)
+    assert (labels.data != before).any(axis=(1, 2)).all()

@@ -277,6 +277,10 @@ class LiveBook:
         """
         return tuple(kept for kept in self._kept if kept.is_of(result, plane))
 
+    def find_all(self, result: Result) -> tuple[KeptLive, ...]:
+        """Return what answers for any plane of a result."""
+        return tuple(kept for kept in self._kept if kept.result is result)
+
     def find_before(self, request: RunRequest) -> tuple[KeptLive, ...]:
         """Return what answers for labels that a run has not finished yet."""
         result = request.target

@@ -216,7 +216,7 @@ class LiveUpdater(QObject):
                 questions,
                 reserved_cores=read_preferences().reserved_cores,
             )
-            self._writer.begin(kept)
+            self._writer.begin(kept, self._wanted.describe())
             find_messenger().answers.submit(self._wish)
 
     def _on_released(self) -> None:
@@ -364,9 +364,13 @@ class LiveUpdater(QObject):
         )
 
     def _on_revert(self) -> None:
+        """Take the last change back, on all planes that followed it.
+
+        None of the result follows it again, until something else changes.
+        """
         if self._timer.isActive():
             self.look_now()
-        result, kept = self.find()
+        result, _ = self.find()
         if result is None or self._runs.is_running:
             return
         # Then the last change is one that no label has followed yet.
@@ -374,10 +378,20 @@ class LiveUpdater(QObject):
             not self._writer.steps.has_written(result)
         )
         self._stop()
+        restored: tuple[tuple[object, ...], ...] = ()
         if not is_early:
+            if result.previous is not None:
+                restored = tuple(result.previous.planes)
             label_layers.revert(result, self._classes.locked_values())
         self._writer.steps.forget()
-        self._wanted.accept(kept)
+        self._wanted.accept_reverted(
+            [
+                each
+                for each in self._session.lives.find_all(result)
+                if may_lead(each, self, self._viewer)
+            ],
+            restored,
+        )
         self._show_revert(result)
         self._panel.show_rest(
             messages.REVERTED_EARLY if is_early else messages.REVERTED

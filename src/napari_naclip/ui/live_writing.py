@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_naclip.engine.types import Segmentation
     from napari_naclip.layers.labels import WriteMode
-    from napari_naclip.ui.kept_live import KeptLive
+    from napari_naclip.ui.kept_live import KeptLive, Shown
     from napari_naclip.ui.live_thread import Question, Told, Wish
 
 
@@ -58,11 +58,14 @@ class AnswerWriter:
         self._counts: npt.NDArray[np.int64] | None = None
         self._kept_pixels = 0
 
-    def begin(self, kept: tuple[KeptLive, ...]) -> None:
+    def begin(
+        self, kept: tuple[KeptLive, ...], asked: Shown | None = None
+    ) -> None:
         """Begin to write and count for a new wish; see ``ChangeSteps``."""
         self._counts, self._kept_pixels = None, 0
         self.steps.begin(
             kept[0].result,
+            asked,
             is_unfinished=any(each.shown is None for each in kept),
         )
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari_naclip.layers.checkpoint import Checkpoint
     from napari_naclip.layers.labels import Result
+    from napari_naclip.ui.kept_live import Shown
 
 #: Seconds without a change that separate two steps.
 _GAP: Final = 1.0
@@ -27,11 +28,16 @@ class ChangeSteps:
     are one step; one drag is not of the step of a change long before it. So
     are those that follow one that went over edits: Revert must be able to
     bring them back.
+
+    Another plane that follows later what the panel asks for already is of the
+    step of that change: what a person takes back is the change, wherever
+    labels have followed it.
     """
 
     def __init__(self) -> None:
         self._step: Checkpoint | None = None
         self._result: Result | None = None
+        self._asked: Shown | None = None
         self._changed_at = -math.inf
         self._is_held = False
         # The next change is of another step, however soon it comes.
@@ -51,29 +57,45 @@ class ChangeSteps:
     def _is_soon(self) -> bool:
         return time.monotonic() - self._changed_at < _GAP
 
-    def begin(self, result: Result, *, is_unfinished: bool = False) -> None:
-        """Note that something has changed.
+    def begin(
+        self,
+        result: Result,
+        asked: Shown | None = None,
+        *,
+        is_unfinished: bool = False,
+    ) -> None:
+        """Note that labels are about to change.
 
         Parameters
         ----------
         result : Result
             Whose labels will.
+        asked : Shown or None
+            What the panel asks for, of whichever plane. None: not known.
         is_unfinished : bool
             Whether they are part old, part new still from the last change:
             that is no state to go back to.
         """
+        before = self._asked
+        is_same = (
+            asked is not None
+            and before is not None
+            and before.is_enough_for(asked)
+        )
         is_soon = self._is_held or self._is_soon()
-        self._changed_at = time.monotonic()
+        if not is_same:
+            self._changed_at = time.monotonic()
         if not (
-            (is_unfinished or (is_soon and not self._is_over))
+            (is_unfinished or is_same or (is_soon and not self._is_over))
             and result is self._result
             and self._step is result.previous
         ):
             self.forget()
+        self._asked = asked
 
     def forget(self) -> None:
         """Begin another step with the next change."""
-        self._step = self._result = None
+        self._step = self._result = self._asked = None
         self._is_apart = self._is_over = False
 
     def has_written(self, result: Result) -> bool:

@@ -11,15 +11,15 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from napari_naclip.engine.errors import NaclipError
+from napari_naclip.engine.types import Settings
 from napari_naclip.ui.kept_live import Shown, visible_part
 from napari_naclip.ui.live_thread import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from napari.components import ViewerModel
 
-    from napari_naclip.engine.types import Settings
     from napari_naclip.ui.class_table.panel import ClassPanel
     from napari_naclip.ui.jobs import RunRequest
     from napari_naclip.ui.kept_live import KeptLive
@@ -52,8 +52,20 @@ class WantedLabels:
         NaclipError
             If no class is on.
         """
+        return self._complete(self._settings_of(kept))
+
+    def describe(self) -> Shown:
+        """Return what the panel asks for, the same for all planes.
+
+        Raises
+        ------
+        NaclipError
+            If no class is on.
+        """
+        return self._complete(Settings(**self._options.settings_part()))
+
+    def _complete(self, settings: Settings) -> Shown:
         listed = self._classes.class_list()
-        settings = self._settings_of(kept)
         return Shown(
             listed,
             dataclasses.replace(
@@ -94,6 +106,28 @@ class WantedLabels:
         with contextlib.suppress(NaclipError):
             for each in kept:
                 each.shown = self.find(each)
+
+    def accept_reverted(
+        self,
+        kept: Iterable[KeptLive],
+        restored: Collection[tuple[object, ...]],
+    ) -> None:
+        """Leave the labels of all planes as they are after Revert.
+
+        What was taken back would come again where a plane is looked at next.
+
+        Parameters
+        ----------
+        kept : iterable of KeptLive
+            What answers for a result.
+        restored : collection of tuple
+            Keys of planes that are as they were: they are whole again.
+        """
+        self.accept(
+            each
+            for each in kept
+            if each.shown is not None or each.key[1] in restored
+        )
 
     def accept_run(
         self, kept: Iterable[KeptLive], request: RunRequest, *, is_shown: bool
