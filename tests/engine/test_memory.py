@@ -12,10 +12,11 @@ from napari_naclip.engine.batches import is_out_of_memory
 from napari_naclip.engine.clip.text import clip_tokenizer
 from napari_naclip.engine.clip.tower import ImageTower
 from napari_naclip.engine.errors import OutOfMemoryError
+from napari_naclip.engine.features import DictStore
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.segment import segment
 from napari_naclip.engine.segmenter import Segmenter, run_to_end
-from napari_naclip.engine.types import Settings
+from napari_naclip.engine.types import ClassList, Settings
 
 CPU = torch.device('cpu')
 #: Stands for a card: nothing is ever moved there, see ``card_model``.
@@ -193,6 +194,61 @@ def test_a_device_that_is_still_full_leaves_the_next_run_on_the_cpu(
     result = segment(IMAGE, 'sky; tree', model=card_model, settings=SETTINGS)
     assert memory.batches[-1] == ('cpu', 'float32', 12)
     assert 'memory is still too small' in result.notices[0]
+
+
+def count_sizes(memory: Memory) -> list[tuple[str, int]]:
+    sizes = [(name, size) for name, _, size in memory.batches]
+    memory.batches.clear()
+    return sizes
+
+
+@pytest.mark.parametrize('room', [4, 0])
+def test_what_did_not_fit_at_once_is_left_to_the_store(
+    memory: Memory, card_model: Model, room: int
+) -> None:
+    memory.room['mps'] = room
+    store = DictStore()
+    segmenter = Segmenter(card_model, SETTINGS, store)
+    live = segmenter.open(IMAGE)
+    first = run_to_end(live.answer(ClassList.from_text('sky; tree')))
+    tokens = live.features.tokens
+    assert not tokens._held
+    assert len(store) == len(tokens)
+    tried = [(name, size) for name, size in count_sizes(memory) if size > room]
+    memory.room['mps'] = 64
+    later = run_to_end(live.answer(ClassList.from_text('sky; tree; sea')))
+    assert not memory.batches
+    assert later.labels.shape == first.labels.shape
+    # Others have what they would run themselves, and nothing else.
+    memory.room['mps'] = room
+    segment(IMAGE, 'sky', model=card_model, settings=SETTINGS, store=store)
+    assert count_sizes(memory) == [each for each in tried if each[0] == 'mps']
+    memory.room['mps'] = 64
+    segment(IMAGE, 'sky', model=card_model, settings=SETTINGS, store=store)
+    assert count_sizes(memory) == [('mps', 12)]
+
+
+class NoStore(DictStore):
+    """Forgets everything at once."""
+
+    def put(self, key: bytes, tokens: object) -> None:
+        return
+
+
+@pytest.mark.parametrize(('room', 'place'), [(4, ('mps', 3)), (0, ('cpu', 1))])
+def test_what_is_forgotten_is_run_as_it_was(
+    memory: Memory, card_model: Model, room: int, place: tuple[str, int]
+) -> None:
+    live = Segmenter(card_model, SETTINGS, NoStore()).open(IMAGE)
+    memory.room['mps'] = room
+    run_to_end(live.answer(ClassList.from_text('sky; tree')))
+    first = [each for each in count_sizes(memory) if each[1] <= max(1, room)]
+    memory.room['mps'] = 64
+    run_to_end(live.answer(ClassList.from_text('sky; tree; sea')))
+    assert set(count_sizes(memory)) == {place} <= set(first)
+    # A picture of its own begins as was asked.
+    segment(IMAGE, 'sky', model=card_model, settings=SETTINGS)
+    assert count_sizes(memory) == [('mps', 12)]
 
 
 def test_no_room_on_the_cpu_either_is_an_error(

@@ -7,21 +7,17 @@ told as a notice.
 
 from __future__ import annotations
 
-import gc
-import logging
+import functools
 from typing import TYPE_CHECKING
 
 import torch
 
 from napari_naclip.engine import batches, pixels, views
 from napari_naclip.engine.agenda import Agenda, UnderWay
-from napari_naclip.engine.errors import (
-    InputError,
-    OutOfMemoryError,
-    WeightsError,
-)
+from napari_naclip.engine.errors import InputError, WeightsError
 from napari_naclip.engine.features import Features, WindowKeys, WindowTokens
 from napari_naclip.engine.resize import Resizing
+from napari_naclip.engine.room import Room
 from napari_naclip.engine.seen import SeenPicture
 from napari_naclip.engine.source import Source
 from napari_naclip.engine.stream import ResizedImage
@@ -34,13 +30,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.agenda import Batch
-    from napari_naclip.engine.features import TokenStore
+    from napari_naclip.engine.features import Making, TokenStore
     from napari_naclip.engine.models import Model
     from napari_naclip.engine.types import Refinement, Settings
     from napari_naclip.engine.windows import WindowPlan
-
-
-_logger = logging.getLogger(__name__)
 
 
 class Encoder:
@@ -68,20 +61,16 @@ class Encoder:
         self.model = model
         self.settings = settings
         self._store = store
-        self._is_ready = False
-        #: What a lack of memory made of the batch size.
-        self._fitting_size: int | None = None
-        self._notices: list[str] = []
+        self._room = Room(model)
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What happened that the person should know, a sentence each."""
-        return tuple(self._notices)
+        return tuple(self._room.notices)
 
     def start(self) -> None:
         """Begin where the model was asked to run, whatever happened before."""
-        self._is_ready = False
-        self._fitting_size = None
+        self._room.start()
 
     def plan(self, height: int, width: int) -> WindowPlan:
         """Return the windows for an image of a size in pixels."""
@@ -172,14 +161,13 @@ class Encoder:
         )
         corners = plan.part_corners(part)
         seen.expect(corners[0][1], corners[-1][1] + plan.window_width)
-        batch_size = self._batch_size(plan)
         key_of = WindowKeys(
             model,
             settings,
             plan,
             corners,
-            batches.slots_of(plan, part, batch_size),
-            batch_size,
+            self._batch_size(plan),
+            functools.partial(batches.slots_of, plan, part),
             seen,
         )
         tower = model.tower
@@ -217,26 +205,39 @@ class Encoder:
             return
         if more is None:
             more = range(windows[-1] + 1, len(features.tokens))
-        is_done = False
-        while not is_done:
-            is_done = yield from self._fill(features, windows, more)
+        others = features.tokens.by_making(more)
+        # What is looked at once more is run as it was the first time.
+        for before, some in features.tokens.by_making(windows).items():
+            along = others.get(before, ())
+            is_done = False
+            while not is_done:
+                is_done = yield from self._fill(features, some, along, before)
 
     def _fill(
-        self, features: Features, windows: Sequence[int], more: Sequence[int]
+        self,
+        features: Features,
+        windows: Sequence[int],
+        more: Sequence[int],
+        before: Making | None,
     ) -> Generator[Progress, None, bool]:
         """Yield progress; return False if batches have to be smaller."""
-        plan, tokens = features.plan, features.tokens
+        plan, tokens, room = features.plan, features.tokens, self._room
         wanted_size = self._batch_size(plan)
-        size = self._fitting_size or wanted_size
+        size = room.batch_size(wanted_size, before)
+        making = before
         slots = batches.slots_of(plan, features.part, size)
-        agenda = Agenda(windows, more[: 2 * size], slots, size, tokens.has)
+        agenda = Agenda(
+            windows,
+            more[: 2 * size],
+            slots,
+            size,
+            # By then as windows are run now.
+            lambda window: tokens.has(window, making),
+        )
         if agenda.is_done:
             return True
-        if not self._is_ready:
-            self._return_to_device()
-            self._is_ready = True
-        # What is made otherwise than the keys say is not for later runs.
-        is_as_asked = size == wanted_size and self._is_on_device
+        room.go_where(before)
+        making = room.making(wanted_size, size)
 
         def read(chosen: Sequence[int]) -> torch.Tensor:
             return batches.fill_slots(
@@ -258,12 +259,10 @@ class Encoder:
                     if not batches.is_out_of_memory(error):
                         raise
                     under_way.end()
-                    self._fitting_size = self._shrink_batch(size, error)
+                    room.shrink(size, error)
                     return False
                 for index in batch.windows:
-                    tokens.put(
-                        index, made[slots[index]], is_shared=is_as_asked
-                    )
+                    tokens.put(index, made[slots[index]], making)
                 yield Progress(
                     'windows', tokens.done, len(tokens), tokens.found
                 )
@@ -287,7 +286,7 @@ class Encoder:
         tower = self.model.tower
         dtype = tower.dtype
         if not is_finite.all() and dtype != torch.float32:
-            self._notify(
+            self._room.notify(
                 f'{str(dtype).removeprefix("torch.")} overflowed in some '
                 'windows; these were computed again in float32.'
             )
@@ -310,60 +309,6 @@ class Encoder:
 
     def _tokens(self, batch: torch.Tensor) -> torch.Tensor:
         return views.window_tokens(self.model.tower, batch, self.settings)
-
-    def _shrink_batch(self, size: int, error: BaseException) -> int:
-        """Return a smaller batch size, on the CPU if need be."""
-        tower = self.model.tower
-        # The frames of the failed attempt hold its tensors until here.
-        error.__traceback__ = None
-        gc.collect()
-        if tower.device.type == 'cuda':
-            torch.cuda.empty_cache()
-        if size > 1:
-            self._notify(
-                f'{tower.device.type.upper()} memory was too small for '
-                f'{size} windows at once; {size // 2} were used.'
-            )
-            return size // 2
-        if tower.device.type != 'cpu':
-            self._notify(
-                f'{tower.device.type.upper()} memory was too small for one '
-                'window; the CPU was used, which is slower. Close other '
-                'programs that use the device, or choose a smaller window.'
-            )
-            tower.to(torch.device('cpu'), torch.float32)
-            return 1
-        raise OutOfMemoryError(
-            'There is not enough memory for one window. Close other '
-            'programs, or choose a smaller window or detail.'
-        ) from error
-
-    @property
-    def _is_on_device(self) -> bool:
-        model, tower = self.model, self.model.tower
-        return (tower.device, tower.dtype) == (model.device, model.dtype)
-
-    def _return_to_device(self) -> None:
-        """Start where the model was asked to run, whatever happened last."""
-        if self._is_on_device:
-            return
-        model, tower = self.model, self.model.tower
-        try:
-            tower.to(model.device, model.dtype)
-        except RuntimeError as error:
-            if not batches.is_out_of_memory(error):
-                raise
-            self._notify(
-                f'{model.device.type.upper()} memory is still too small for '
-                'the model; the CPU was used, which is slower. Close other '
-                'programs that use the device.'
-            )
-            tower.to(torch.device('cpu'), torch.float32)
-
-    def _notify(self, text: str) -> None:
-        _logger.info(text)
-        if text not in self._notices:
-            self._notices.append(text)
 
 
 def _as_progress(

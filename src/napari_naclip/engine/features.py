@@ -50,6 +50,25 @@ class DictStore(dict[bytes, 'npt.NDArray[np.floating]']):
         self[key] = tokens
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How windows were run that were not run as was asked.
+
+    Attributes
+    ----------
+    size : int
+        Windows in a batch.
+    device : str
+        Kind of device.
+    dtype : torch.dtype
+        Of the tower's matrix products.
+    """
+
+    size: int
+    device: str
+    dtype: torch.dtype
+
+
 class WindowTokens:
     """Unit tokens of the windows of a part of a lattice, row by row.
 
@@ -63,7 +82,7 @@ class WindowTokens:
         float16 or float32: how exactly they are kept.
     store : TokenStore
     key_of : callable
-        Returns the key of a window.
+        Returns the key of a window; a second argument tells its ``Making``.
     """
 
     def __init__(
@@ -72,18 +91,18 @@ class WindowTokens:
         shape: tuple[int, int, int],
         dtype: torch.dtype,
         store: TokenStore,
-        key_of: Callable[[int], bytes],
+        key_of: Callable[..., bytes],
     ) -> None:
         self.shape = shape
         self._count = count
         self._dtype = dtype
         self._store = store
         self._key_of = key_of
-        self._keys: dict[int, bytes] = {}
+        self._keys: dict[tuple[int, Making | None], bytes] = {}
+        #: Of the windows that were not run as was asked.
+        self._makings: dict[int, Making] = {}
         #: What is in use; the store may forget it meanwhile.
         self._held: dict[int, torch.Tensor] = {}
-        #: What no store is to have.
-        self._own: dict[int, torch.Tensor] = {}
         self._made: set[int] = set()
         self._found: set[int] = set()
 
@@ -105,43 +124,62 @@ class WindowTokens:
         """How many windows are known to be there."""
         return len(self._made) + len(self._found)
 
-    def has(self, index: int) -> bool:
-        """Return whether a window is there; if so, it is held."""
-        if index in self._held or index in self._own:
+    def has(self, index: int, making: Making | None = None) -> bool:
+        """Return whether a window is there; if so, it is held.
+
+        Parameters
+        ----------
+        making : Making, optional
+            How it would be run now, if not as was asked: it may be there
+            from a run that lacked memory, too.
+        """
+        if index in self._held:
             return True
-        kept = self._store.get(self._key(index))
-        if kept is None:
+        if self._take(index, self._makings.get(index)):
+            return True
+        if making is None or index in self._makings:
             return False
-        if not kept.flags.writeable:
-            kept = kept.copy()
-        self._held[index] = torch.from_numpy(kept)
-        if index not in self._made:
-            self._found.add(index)
+        if not self._take(index, making):
+            return False
+        self._makings[index] = making
         return True
 
     def get(self, index: int) -> torch.Tensor:
         """Return a window's (rows, columns, D) tokens as they are kept."""
         if not self.has(index):
             raise LookupError(f'window {index} has not been looked at')
-        return self._own[index] if index in self._own else self._held[index]
+        return self._held[index]
 
     def put(
-        self, index: int, tokens: torch.Tensor, *, is_shared: bool = True
+        self, index: int, tokens: torch.Tensor, making: Making | None = None
     ) -> None:
         """Keep the (rows, columns, D) tokens of a window.
 
         Parameters
         ----------
-        is_shared : bool
-            Whether the store may have them.
+        making : Making, optional
+            How it was run, if not as was asked: its last bits may be others,
+            and its key is.
         """
         kept = tokens.to(self._dtype, copy=True)
         self._made.add(index)
-        if is_shared:
-            self._held[index] = kept
-            self._store.put(self._key(index), kept.numpy())
+        self._held[index] = kept
+        if making is None:
+            self._makings.pop(index, None)
         else:
-            self._own[index] = kept
+            self._makings[index] = making
+        self._store.put(self._key(index, making), kept.numpy())
+
+    def by_making(
+        self, windows: Sequence[int]
+    ) -> dict[Making | None, Sequence[int]]:
+        """Return windows by how they were run; None: as asked, or not yet."""
+        if not self._makings:
+            return {None: windows}
+        groups: dict[Making | None, list[int]] = {}
+        for index in windows:
+            groups.setdefault(self._makings.get(index), []).append(index)
+        return dict(groups)
 
     def release(self, windows: range | None = None) -> None:
         """Leave windows (None: all) to the store."""
@@ -155,10 +193,24 @@ class WindowTokens:
         """Return all windows' (N, rows, columns, D) float32 tokens."""
         return torch.stack([self.get(i).float() for i in range(self._count)])
 
-    def _key(self, index: int) -> bytes:
-        if index not in self._keys:
-            self._keys[index] = self._key_of(index)
-        return self._keys[index]
+    def _take(self, index: int, making: Making | None) -> bool:
+        """Hold a window that the store has."""
+        kept = self._store.get(self._key(index, making))
+        if kept is None:
+            return False
+        if not kept.flags.writeable:
+            kept = kept.copy()
+        self._held[index] = torch.from_numpy(kept)
+        if index not in self._made:
+            self._found.add(index)
+        return True
+
+    def _key(self, index: int, making: Making | None) -> bytes:
+        known = self._keys.get((index, making))
+        if known is None:
+            known = self._key_of(index, *([making] if making else ()))
+            self._keys[index, making] = known
+        return known
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +302,9 @@ class WindowKeys:
     plan : WindowPlan
     corners : sequence of (int, int)
         Top row and left column of each window in the resized picture.
-    slots : sequence of int
-        Of each window in its batch.
     batch_size : int
+    slots_of : callable
+        Returns the slot of each window in batches of a size.
     seen : SeenPicture
     """
 
@@ -262,12 +314,14 @@ class WindowKeys:
         settings: Settings,
         plan: WindowPlan,
         corners: list[tuple[int, int]],
-        slots: list[int],
         batch_size: int,
+        slots_of: Callable[[int], Sequence[int]],
         seen: SeenPicture,
     ) -> None:
         self._corners = corners
-        self._slots = slots
+        self._slots_of = slots_of
+        self._slots = {batch_size: slots_of(batch_size)}
+        self._batch_size = batch_size
         self._seen = seen
         self._window = plan.window_height, plan.window_width
         self._start = hashlib.sha256(
@@ -291,10 +345,25 @@ class WindowKeys:
             ).encode()
         )
 
-    def __call__(self, index: int) -> bytes:
-        """Return the key of a window, 32 bytes."""
+    def __call__(self, index: int, making: Making | None = None) -> bytes:
+        """Return the key of a window, 32 bytes.
+
+        Parameters
+        ----------
+        making : Making, optional
+            How it was run, if not as was asked.
+        """
         digest = self._start.copy()
-        digest.update(self._slots[index].to_bytes(4, 'little'))
+        size = self._batch_size
+        if making is not None:
+            size = making.size
+            # Beside what was asked: weights that were rounded for one device
+            # are not those that another would have got.
+            made = [size, making.device, str(making.dtype)]
+            digest.update(json.dumps(made).encode())
+        if size not in self._slots:
+            self._slots[size] = self._slots_of(size)
+        digest.update(self._slots[size][index].to_bytes(4, 'little'))
         crop = self._seen.crop(*self._corners[index], *self._window)
         digest.update(np.ascontiguousarray(crop).data)
         return digest.digest()
