@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,6 +185,19 @@ def test_no_folder_is_told(folder: Path, no_memory: None) -> None:
     folder.write_text('in the way')
     with pytest.raises(StorageError, match='cache folder'):
         outputs.zeros((40, 50), np.uint8)
+
+
+def test_what_is_gone_is_no_zeros(folder: Path, no_memory: None) -> None:
+    array = outputs.zeros((40, 50), np.uint8)
+    array[...] = 7
+    shutil.rmtree(folder)
+    with pytest.raises(StorageError, match='are gone'):
+        array[3:5, 2:4]
+    with pytest.raises(StorageError, match='are gone'):
+        np.asarray(array)
+    # A part that is written would leave the rest zero.
+    with pytest.raises(StorageError, match='are gone'):
+        array[:20] = 5
 
 
 CHILD = """

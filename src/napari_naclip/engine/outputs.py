@@ -19,6 +19,7 @@ import shutil
 import threading
 import weakref
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -29,7 +30,6 @@ from napari_naclip.engine.store.budgets import parse_size, physical_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import filelock
     import numpy.typing as npt
@@ -172,9 +172,9 @@ def _disk_errors_told() -> Iterator[None]:
 
 @functools.cache
 def _array_class() -> type:
-    """Return zarr's class, whose arrays say in words what a disk raises.
+    """Return zarr's class, whose arrays say in words what is wrong.
 
-    napari and other plugins write to them, too.
+    napari and other plugins read and write them, too.
     """
     # Here and not above: most processes never need it.
     import zarr
@@ -182,11 +182,27 @@ def _array_class() -> type:
     class DiskArray(zarr.Array):  # type: ignore[type-arg]
         """An array of this process on the disk."""
 
+        def __getitem__(self, at: Any) -> Any:
+            _check_is_there(self)
+            return super().__getitem__(at)
+
         def __setitem__(self, at: Any, values: Any) -> None:
+            _check_is_there(self)
             with _disk_errors_told():
                 super().__setitem__(at, values)
 
     return DiskArray
+
+
+def _check_is_there(array: Any) -> None:
+    """Raise if the folder of an array is gone, which zarr takes for zeros."""
+    folder = Path(array.store.root, array.store_path.path)
+    if not folder.exists():
+        raise StorageError(
+            f'Labels that were kept on the disk are gone: {folder} was '
+            'deleted or cannot be reached. Run again for them, and leave the '
+            'cache folder alone while a program uses it.'
+        )
 
 
 class BandBuffer:
