@@ -155,9 +155,9 @@ class Answers(RuleBasedStateMachine):
 
     def put(self, changed: Mask, new: Array) -> None:
         """Change pixels by one step of the layer's history."""
-        before = self.data.copy()
+        before = self.pixels.data.copy()
         self.data[changed] = new[changed]
-        self.history.add(before, self.data)
+        self.history.add(before, self.pixels)
 
     # What else happens.
 
@@ -174,13 +174,15 @@ class Answers(RuleBasedStateMachine):
     @rule()
     def undo(self) -> None:
         self.result.labels.undo()
-        self.history.undo(self.data)
+        self.history.undo(
+            self.pixels, (self.previous,), accepted=self.accepted[None]
+        )
         self.before.clear()
 
     @rule()
     def redo(self) -> None:
         self.result.labels.redo()
-        self.history.redo(self.data)
+        self.history.redo(self.pixels)
         self.before.clear()
 
     @rule(value=values)

@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,7 +17,6 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from napari.components import ViewerModel
 
@@ -43,6 +41,7 @@ from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import apply_appearance, store_list
 from napari_naclip.ui.steps import ChangeSteps
 from pixel_rules import (
+    NONE,
     Array,
     History,
     Memory,
@@ -50,6 +49,7 @@ from pixel_rules import (
     join,
     places_in,
     regions_in,
+    run_machine,
 )
 
 PLANES, ROWS, COLUMNS = SHAPE = (2, 7, 8)
@@ -88,8 +88,8 @@ class Protection(RuleBasedStateMachine):
         self.mode: WriteMode = 'unedited'
         self.running: Memory | None = None
         self.previous: Memory | None = None
-        self.live_step: Memory = {}
-        self.live_since: Memory = {}  # since it was resumed
+        self.live_step = Memory()
+        self.live_since = Memory()  # since it was resumed
         self.has_finished = False
         # Before the last run, while nothing else has happened since.
         self.fresh: tuple[Array, Array] | None = None
@@ -103,7 +103,7 @@ class Protection(RuleBasedStateMachine):
         """Whatever the person painted is what should be there."""
         before = self.pixels.data
         self.pixels.data = self.result.labels.data.astype(np.int64)
-        self.history.add(before, self.pixels.data)
+        self.history.add(before, self.pixels)
         self.fresh = None
 
     @rule(at=places, value=values, size=st.integers(1, 5))
@@ -125,13 +125,13 @@ class Protection(RuleBasedStateMachine):
     @rule()
     def undo(self) -> None:
         self.result.labels.undo()
-        self.history.undo(self.pixels.data)
+        self.history.undo(self.pixels, (self.running, self.previous))
         self.fresh = None
 
     @rule()
     def redo(self) -> None:
         self.result.labels.redo()
-        self.history.redo(self.pixels.data)
+        self.history.redo(self.pixels)
         self.fresh = None
 
     @rule(plane=planes, at=places, value=values)
@@ -190,7 +190,9 @@ class Protection(RuleBasedStateMachine):
         for row, column in np.ndindex(region.size):
             at = (plane, region.top + row, region.left + column)
             value = int(new[row, column])
-            self.pixels.write(at, value, mode, self.locked, memory, since)
+            self.pixels.write(
+                at, value, mode, self.locked, memory, since, self.history
+            )
         self.check_safe(before, model, mode)
 
     def check_safe(self, before: Array, model: Array, mode: str) -> None:
@@ -212,7 +214,7 @@ class Protection(RuleBasedStateMachine):
     def start_run(self, mode: WriteMode) -> None:
         label_layers.checkpoint(self.result)
         self.mode = mode
-        self.running = {}
+        self.running = Memory()
         self.has_finished = False
         self.fresh = self.pixels.copies()
 
@@ -239,7 +241,7 @@ class Protection(RuleBasedStateMachine):
             self.has_finished = True
             self.live.forget()
         label_layers.checkpoint(result)
-        self.running = {}
+        self.running = Memory()
 
     @precondition(lambda self: self.running is not None)
     @rule(is_cancelled=st.booleans())
@@ -297,9 +299,9 @@ class Protection(RuleBasedStateMachine):
         if last is not None and last.model is not None:
             # It holds edits, and must not be lost.
             assert self.previous is not None
-            self.live_step, self.live_since = self.previous, {}
+            self.live_step, self.live_since = self.previous, Memory()
             return self.fresh
-        self.live_step = self.live_since = {}
+        self.live_step = self.live_since = Memory()
         return self.pixels.copies()
 
     @precondition(lambda self: self.running is None)
@@ -356,8 +358,12 @@ class Protection(RuleBasedStateMachine):
             self.history = History()
         adopted = adopt_result(self.image, layer)
         assert adopted is not None
-        self.result = adopted
+        # Nobody else knows the one before.
+        self.tidy.forget()
         self.live.forget()
+        self.result = adopted
+        self.history.forget()
+        self.pixels.under[:] = NONE
         self.previous = self.fresh = None
 
     @invariant()
@@ -367,32 +373,18 @@ class Protection(RuleBasedStateMachine):
         result = self.result
         np.testing.assert_array_equal(result.labels.data, self.pixels.data)
         np.testing.assert_array_equal(result.written, self.pixels.model)
+        under = 0 if result.under is None else result.under.astype(np.int64)
+        np.testing.assert_array_equal(under, self.pixels.under - NONE)
         assert label_layers.has_edits(result) == bool(
             (self.pixels.data != self.pixels.model).any()
         )
 
 
 def test_edits_and_locks_are_safe() -> None:
-    run_state_machine_as_test(
-        Protection,
-        settings=settings(
-            max_examples=10,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Protection, 10, 40)
 
 
 @pytest.mark.slow
 def test_edits_and_locks_are_safe_for_long() -> None:
     """At least 10,000 steps."""
-    run_state_machine_as_test(
-        Protection,
-        settings=settings(
-            max_examples=250,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_machine(Protection, 250, 50)

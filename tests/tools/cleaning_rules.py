@@ -71,7 +71,7 @@ class Cleaning:
         locked: set[int],
         steps: ChangeSteps,
     ) -> None:
-        self.memory: Memory = {}
+        self.memory = Memory()
         self._result = result
         self._before, self._after = before, after
         self._pixels, self._locked, self._steps = pixels, locked, steps

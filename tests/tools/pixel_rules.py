@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    run_state_machine_as_test,
+)
 
 from napari_naclip.engine.types import Region
 
 Array = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Place = tuple[int, ...]
-#: By pixel: what stood there before a run or change, and the model's label.
-Memory = dict[Place, tuple[int, int]]
+#: Where nothing is noted.
+NONE = -1
+
+
+class Memory(dict[Place, tuple[int, int]]):
+    """By pixel: what stood there before a run or change, and the model's.
+
+    Attributes
+    ----------
+    notes : dict
+        What was noted of a pixel under an edit, before it was noted anew.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: dict[Place, int] = {}
 
 
 def places_in(rows: int, columns: int) -> st.SearchStrategy[tuple[int, int]]:
@@ -33,33 +54,77 @@ def regions_in(rows: int, columns: int) -> st.SearchStrategy[Region]:
     )
 
 
+class Step:
+    """A step of a layer's history.
+
+    Parameters
+    ----------
+    before, after, model : array
+        Labels around it, and those of the model.
+    """
+
+    def __init__(self, before: Array, after: Array, model: Array) -> None:
+        self.before, self.after = before.copy(), after.copy()
+        self.changed = before != after
+        self.was_models = self.changed & (before == model)
+
+
 class History:
     """What undo and redo of a layer bring back."""
 
     def __init__(self) -> None:
-        self._undo: list[tuple[Mask, Array, Array]] = []
-        self._redo: list[tuple[Mask, Array, Array]] = []
+        self._undo: list[Step] = []
+        self._redo: list[Step] = []
 
-    def add(self, before: Array, after: Array) -> None:
+    def add(self, before: Array, pixels: Pixels) -> None:
         """Note what one thing that the person did has changed."""
-        changed = before != after
-        if changed.any():
-            self._undo.append((changed, before[changed], after[changed]))
+        step = Step(before, pixels.data, pixels.model)
+        if step.changed.any():
+            self._undo.append(step)
             self._redo.clear()
 
-    def undo(self, data: Array) -> None:
-        """Put back the values before the last step, only where it changed."""
-        if self._undo:
-            changed, before, after = self._undo.pop()
-            self._redo.append((changed, before, after))
-            data[changed] = before
+    def undo(
+        self,
+        pixels: Pixels,
+        memories: Sequence[Memory | None] = (),
+        accepted: Mask | None = None,
+    ) -> None:
+        """Put back the values before the last step, only where it changed.
 
-    def redo(self, data: Array) -> None:
-        """Do again what was undone last."""
-        if self._redo:
-            changed, before, after = self._redo.pop()
-            self._undo.append((changed, before, after))
-            data[changed] = after
+        Where those were the model's, what it says by now.
+        """
+        if not self._undo:
+            return
+        step = self._undo.pop()
+        self._redo.append(step)
+        pixels.data[step.changed] = step.before[step.changed]
+        shown = step.was_models
+        if accepted is not None:
+            shown = shown & ~accepted
+        for at in zip(*np.nonzero(shown), strict=True):
+            pixels.uncover(tuple(map(int, at)), memories)
+
+    def redo(self, pixels: Pixels) -> None:
+        """Do again what was undone last: an edit, whatever the model says."""
+        if not self._redo:
+            return
+        step = self._redo.pop()
+        self._undo.append(step)
+        data, model = pixels.data, pixels.model
+        data[step.changed] = step.after[step.changed]
+        agreed = step.was_models & (data == model)
+        pixels.under[agreed] = data[agreed]
+        model[agreed] = step.before[agreed]
+
+    def write_over(self, at: Place) -> None:
+        """Note that the model wrote over an edit."""
+        for step in self._undo:
+            step.was_models[at] = False
+
+    def forget(self) -> None:
+        """Know no more what was the model's."""
+        for step in self._undo + self._redo:
+            step.was_models[:] = False
 
 
 class Pixels:
@@ -73,6 +138,7 @@ class Pixels:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.data: Array = np.zeros(shape, np.int64)
         self.model: Array = np.zeros(shape, np.int64)
+        self.under: Array = np.full(shape, NONE, np.int64)
 
     def copies(self) -> tuple[Array, Array]:
         """Return both as they are now."""
@@ -81,6 +147,27 @@ class Pixels:
     def is_edited(self, at: Place) -> bool:
         """Return whether a pixel is the person's."""
         return bool(self.data[at] != self.model[at])
+
+    def says(self, at: Place) -> int:
+        """Return what the model says of a pixel by now."""
+        under = int(self.under[at])
+        return int(self.model[at]) if under == NONE else under
+
+    def note(self, at: Place, value: int, memory: Memory) -> None:
+        """Note what the model says under an edit, or nothing."""
+        if value != self.under[at]:
+            memory.notes.setdefault(at, int(self.under[at]))
+            self.under[at] = value
+
+    def uncover(self, at: Place, memories: Sequence[Memory | None]) -> None:
+        """Show what the model says of a pixel, as the model's."""
+        for memory in memories:
+            if memory is not None and at in memory.notes:
+                was = memory.notes.pop(at)
+                was = int(self.model[at]) if was == NONE else was
+                memory.setdefault(at, (was, was))
+        self.data[at] = self.model[at] = self.says(at)
+        self.under[at] = NONE
 
     def may_write(self, at: Place, mode: str, memory: Memory) -> bool:
         """Return whether a mode lets the model write to a pixel."""
@@ -98,18 +185,38 @@ class Pixels:
         locked: set[int],
         memory: Memory,
         since: Memory | None = None,
+        history: History | None = None,
     ) -> None:
         """Let the model say what a pixel is.
 
-        What it wrote since a step was resumed is in a memory of its own.
+        What it wrote since a step was resumed is in a memory of its own. It
+        is no answer of the model without a history.
         """
         since = memory if since is None else since
         now, model = int(self.data[at]), int(self.model[at])
-        if (
-            value == now
-            or {value, now} & locked
-            or not self.may_write(at, mode, since)
+        is_written = (
+            value != now
+            and not {value, now} & locked
+            and self.may_write(at, mode, since)
+        )
+        if history is None:
+            if is_written:
+                self.note(at, NONE, memory)
+        elif is_written or not self.is_edited(at):
+            self.note(at, NONE, memory)
+            if mode != 'unedited' and self.is_edited(at):
+                history.write_over(at)
+        elif (
+            value != self.says(at)
+            and not {value, self.says(at)} & locked
+            and (
+                mode != 'background'
+                or self.says(at) == 0
+                or at in memory.notes
+            )
         ):
+            self.note(at, value, memory)
+        if not is_written:
             return
         if at not in memory:
             memory[at] = (now, model)
@@ -121,6 +228,8 @@ class Pixels:
 
     def put_back(self, memory: Memory, locked: set[int]) -> None:
         """Take back what is remembered, but no edit and no locked class."""
+        for at, under in memory.notes.items():
+            self.under[at] = under
         # A plane without a class: 0 meant nothing then.
         was_empty = {
             plane
@@ -136,6 +245,7 @@ class Pixels:
                     continue
                 self.data[at] = was
             self.model[at] = model
+            self.under[at] = NONE
 
 
 def join(earlier: Memory, later: Memory) -> None:
@@ -145,3 +255,20 @@ def join(earlier: Memory, later: Memory) -> None:
             earlier[at] = (was, model)
         elif was != model:
             earlier[at] = (was, earlier[at][1])
+    for at, under in later.notes.items():
+        earlier.notes.setdefault(at, under)
+
+
+def run_machine(
+    machine: type[RuleBasedStateMachine], examples: int, steps: int
+) -> None:
+    """Let a machine do so many steps, in so many examples."""
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -16,6 +16,7 @@ from napari_naclip.engine.outputs import row_bands, widened, zeros
 from napari_naclip.layers.blocks import find_locked, put
 from napari_naclip.layers.placing import block_bands
 from napari_naclip.layers.sync import METADATA_KEY, apply_appearance, read_list
+from napari_naclip.layers.underneath import absorb_notes, put_back_notes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,6 +57,11 @@ class Checkpoint:
     accepted : bool array or None
         Pixels that the person had accepted, and that were overwritten or
         given back since. None: none.
+    under : array or None
+        What was noted under edits before other things were noted there, plus
+        1; 0 where none were. None: nowhere. See ``underneath``.
+    noted : dict
+        Indices of the planes of that.
     """
 
     values: tuple[int, ...]
@@ -68,6 +74,10 @@ class Checkpoint:
     model: npt.NDArray[Any] | None = field(default=None, repr=False)
     is_new: Mask | None = field(default=None, repr=False)
     accepted: Mask | None = field(default=None, repr=False)
+    under: npt.NDArray[Any] | None = field(default=None, repr=False)
+    noted: dict[tuple[int | None, ...], tuple[int | slice, ...]] = field(
+        default_factory=dict
+    )
 
 
 def remember(
@@ -278,7 +288,7 @@ def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
     """Make the first of two checkpoints in a row one of both."""
     _fit(earlier, later.before.dtype)
     is_edit_lost = later.model is not None
-    for key, plane in later.planes.items():
+    for key, plane in (later.noted | later.planes).items():
         for at in block_bands(plane, later.before):
             was_touched = np.array(earlier.is_touched[at])
             first = later.is_touched[at] & ~was_touched
@@ -292,6 +302,7 @@ def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
                 edits = later.is_touched[at] & (before != later_model)
                 put(earlier.before, at, before, edits)
             put(earlier.before, at, before, first)
+            absorb_notes(earlier, later, at)
             if later.accepted is not None:
                 # Not what was accepted of the labels in between.
                 if earlier.accepted is None:
@@ -300,7 +311,8 @@ def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
                     )
                 earlier.accepted[at] |= later.accepted[at] & ~was_touched
             earlier.is_touched[at] |= first
-        earlier.planes.setdefault(key, plane)
+        if key in later.planes:
+            earlier.planes.setdefault(key, plane)
 
 
 def _put_back(
@@ -309,7 +321,7 @@ def _put_back(
     layer = result.labels
     if tuple(layer.data.shape) != checkpoint.before.shape:
         return
-    for plane in checkpoint.planes.values():
+    for plane in (checkpoint.noted | checkpoint.planes).values():
         fixed = set(locked)
         if 0 in fixed and not _had_labels(checkpoint, plane):
             # 0 meant no class then.
@@ -328,6 +340,7 @@ def _put_back(
             )
             put(layer.data, at, before, back)
             put(result.written, at, model, touched)
+            put_back_notes(result, checkpoint, at, touched)
             if checkpoint.accepted is not None and (
                 result.accepted is not None
             ):

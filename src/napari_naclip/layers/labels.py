@@ -21,6 +21,7 @@ from napari_naclip.layers.checkpoint import (
     revert,
 )
 from napari_naclip.layers.geometry import matching_transform
+from napari_naclip.layers.strokes import Strokes
 from napari_naclip.layers.sync import (
     METADATA_KEY,
     LabelRow,
@@ -63,7 +64,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Result:
     """A Labels layer with what the model wrote into it.
 
@@ -88,6 +89,11 @@ class Result:
         Pixels whose labels the person said are right, in the shape of the
         layer; None: none. The model writes there only where it may over
         edits.
+    under : array or None
+        What the model says by now where edits keep it from writing, plus 1;
+        0 where that is what it wrote last. None: nowhere.
+    strokes : Strokes
+        What undo takes back; see there.
     revision : int
         Rises with each block that the model writes, or that is put back.
     listeners : list of callable
@@ -102,14 +108,19 @@ class Result:
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     previous: Checkpoint | None = field(default=None, repr=False)
     accepted: npt.NDArray[Any] | None = field(default=None, repr=False)
+    under: npt.NDArray[Any] | None = field(
+        default=None, init=False, repr=False
+    )
+    strokes: Strokes = field(init=False, repr=False)
     revision: int = 0
     listeners: list[Callable[[Index], object]] = field(
         default_factory=list, repr=False
     )
 
     def __post_init__(self) -> None:
-        """Keep what the model wrote with the layer."""
+        """Keep what the model wrote with the layer, and watch that."""
         share_written(self)
+        self.strokes = Strokes(self)
 
     def tell_written(self, at: Index) -> None:
         """Tell that a block was written to."""

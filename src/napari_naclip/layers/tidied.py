@@ -114,7 +114,9 @@ def _write_while_locked(
 ) -> Generator[None, None, int | None]:
     """Write as ``write_steps`` does; None once other classes are locked."""
     values = frozenset(locked())
-    steps = write_steps(result, snapshot, labels, None, wanted, values)
+    steps = write_steps(
+        result, snapshot, labels, None, wanted, values, is_answer=False
+    )
     try:
         while frozenset(locked()) == values:
             next(steps)

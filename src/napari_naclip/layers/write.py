@@ -4,8 +4,9 @@ A person's edit is where the layer differs from what the model wrote last.
 That knows every brush, undo and other plugins; and three cases follow from
 it. A pixel that was painted back to the model's own label is the model's
 again. One that the model comes to agree with stays the person's. And an undo
-after a later run brings an old label back, which counts as an edit: it is
-what the person asked for, and ``edits.forget`` gives it to the model.
+after a run that went over edits brings an old label back, which counts as an
+edit: it is what the person asked for, and ``edits.forget`` gives it to the
+model. Any other undo shows what the model says by now (see ``strokes``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from napari_naclip.layers.placing import (
     place_of,
     wanted_in,
 )
+from napari_naclip.layers.underneath import forget_notes, note_answer
 from napari_naclip.layers.written import share_written
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ def write_steps(
     mask: Mask | None = None,
     locked: Collection[int] = frozenset(),
     mode: WriteMode = 'unedited',
+    *,
+    is_answer: bool = True,
 ) -> Generator[None, None, int]:
     """Write labels where the mode lets the model; return edits kept.
 
@@ -91,6 +95,8 @@ def write_steps(
         See ``WriteMode``. What a checkpoint that is open has seen written
         may be written again in the second one, too: a preview is no obstacle
         to what follows it.
+    is_answer : bool
+        Whether it is what the model says, under edits as well.
 
     Yields
     ------
@@ -140,6 +146,7 @@ def write_steps(
                 locked,
                 mode,
                 changed,
+                is_answer=is_answer,
             )
     finally:
         # What is left half done is seen, too.
@@ -240,8 +247,14 @@ def _write_bands(
     locked: Collection[int],
     mode: WriteMode,
     changed: list[Index],
+    *,
+    is_answer: bool = False,
 ) -> Generator[None, None, int]:
-    """Write a block band by band; note where something has changed."""
+    """Write a block band by band; note where something has changed.
+
+    Of an answer it is noted what it says under edits.
+    """
+    result.strokes.look()
     _make_room(result, new.dtype)
     kept = 0
     # What is made on the way then stays in the processor's cache.
@@ -257,17 +270,33 @@ def _write_bands(
                 if journal.is_new is None
                 else journal.is_new
             )[part]
+        is_edited = target != result.written[part]
+        here = None if wanted is None else wanted[band]
         more, changes = _find_changes(
             target,
-            result.written[part],
+            is_edited,
             new[band],
-            None if wanted is None else wanted[band],
+            here,
             locked,
             mode,
             is_new,
             None if result.accepted is None else result.accepted[part],
         )
         kept += more
+        if is_answer:
+            if changes is not None and mode != 'unedited':
+                result.strokes.forget(part, changes & is_edited)
+            note_answer(
+                result,
+                part,
+                is_edited if changes is None else is_edited & ~changes,
+                new[band],
+                here,
+                locked,
+                mode,
+            )
+        elif changes is not None:
+            forget_notes(result, part, changes)
         if changes is not None:
             remember(result, part, target, changes)
             if mode == 'everywhere':
@@ -281,7 +310,7 @@ def _write_bands(
 
 def _find_changes(
     target: npt.NDArray[Any],
-    written: npt.NDArray[Any],
+    is_painted: Mask,
     new: npt.NDArray[np.integer],
     wanted: Mask | None,
     locked: Collection[int],
@@ -300,9 +329,9 @@ def _find_changes(
         return 0, None
     kept = 0
     if mode != 'everywhere':
-        is_edited = target != written
+        is_edited = is_painted
         if accepted is not None:
-            is_edited |= accepted
+            is_edited = is_painted | accepted
         if mode == 'unedited':
             is_barred = is_edited & changes
             kept = int(np.count_nonzero(is_barred))
