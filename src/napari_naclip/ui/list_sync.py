@@ -195,9 +195,23 @@ class ListSync(QObject):
             self.image_meant.emit(result.image)
 
     def _on_layer_removed(self, _event: object = None) -> None:
-        result = self._result
-        if result is not None and result.labels not in self._viewer.layers:
+        result, layers = self._result, self._viewer.layers
+        if result is None:
+            return
+        if result.labels not in layers:
             self.follow(None)
+        elif (
+            result.image is not None
+            and result.image not in layers
+            # What a run writes into is its own until it ends.
+            and result.checkpoint is None
+        ):
+            # It would hold the image.
+            self.follow(
+                self._book.find_by_labels(
+                    self._viewer, result.labels, self._image
+                )
+            )
 
     def _on_color(self, value: int, color: str) -> None:
         self._panel.recolor_value(value, color)

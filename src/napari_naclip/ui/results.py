@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels
 
@@ -45,6 +45,18 @@ class ResultBook:
     def forget(self, result: Result) -> None:
         """Drop a result."""
         self._results = [each for each in self._results if each is not result]
+
+    def forget_layer(self, event: Any) -> None:
+        """Drop the results of a layer that was removed from its viewer.
+
+        Their labels would stay in memory until a result is looked for.
+        """
+        layer = event.value
+        self._results = [
+            result
+            for result in self._results
+            if layer not in (result.image, result.labels)
+        ]
 
     def prefer(self, result: Result) -> None:
         """Note which result is shown now: it counts as the newest."""

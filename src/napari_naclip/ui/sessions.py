@@ -79,8 +79,11 @@ class Sessions:
         """
         viewer = getattr(viewer, '__wrapped__', viewer)
         if viewer not in self._sessions:
+            results = ResultBook()
+            # It is held weakly.
+            viewer.layers.events.removed.connect(results.forget_layer)
             self._sessions[viewer] = Session(
-                ResultBook(), LiveBook(viewer), AutoSaver(viewer)
+                results, LiveBook(viewer), AutoSaver(viewer)
             )
         return self._sessions[viewer]
 

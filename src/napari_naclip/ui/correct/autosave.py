@@ -73,6 +73,10 @@ class AutoSaver(QObject):
         self._look_timer = QTimer(self)
         self._look_timer.setInterval(_LOOK)
         self._look_timer.timeout.connect(self._look)
+        self._gone_timer = QTimer(self)
+        self._gone_timer.setSingleShot(True)
+        self._gone_timer.timeout.connect(self._drop_removed)
+        viewer.layers.events.removed.connect(self._on_layer_removed)
         app = QCoreApplication.instance()
         if app is not None:
             app.aboutToQuit.connect(EDIT_THREAD.note_quit)
@@ -104,17 +108,28 @@ class AutoSaver(QObject):
         if job in self._copying:
             self._copying.remove(job)
 
+    def _on_layer_removed(self, _event: object = None) -> None:
+        # Not at once: it may be put back in the same step of a script.
+        self._gone_timer.start(0)
+
+    def _drop_removed(self) -> None:
+        """Forget what the person removed, and with it the edits."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        for job in tuple(self._jobs):
+            if job.result.labels not in viewer.layers:
+                self._drop(job)
+
     def _begin(self) -> None:
         """Look which results have changed."""
         viewer = self._viewer()
         if viewer is None:
             self._timer.stop()
             return
-        for job in tuple(self._jobs):
-            if job.result.labels not in viewer.layers:
-                # Removed by the person, and with it the edits.
-                self._drop(job)
-            elif job not in self._copying and job.begin():
+        self._drop_removed()
+        for job in self._jobs:
+            if job not in self._copying and job.begin():
                 self._copying.append(job)
         if self._copying:
             self._turn_timer.start(0)

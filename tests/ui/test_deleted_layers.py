@@ -1,0 +1,108 @@
+"""What is deleted goes: neither layers nor their labels are held."""
+
+from __future__ import annotations
+
+import gc
+import types
+import weakref
+
+import pytest
+
+
+def describe_holders(thing: object, depth: int = 3) -> list[str]:
+    """Return who refers to what should have gone, a line for each."""
+    lines: list[str] = []
+    seen: set[int] = set()
+
+    def look(one: object, level: int) -> None:
+        for each in gc.get_referrers(one):
+            if id(each) in seen or isinstance(each, types.FrameType):
+                continue
+            seen.add(id(each))
+            kind = type(each)
+            name = getattr(each, '__qualname__', '')
+            if isinstance(each, dict):
+                name = ', '.join(map(str, list(each)[:4]))
+            lines.append(
+                f'{"  " * level}{kind.__module__}.{kind.__name__} {name}'
+            )
+            if level + 1 < depth:
+                look(each, level + 1)
+
+    seen.add(id(lines))
+    look(thing, 0)
+    return lines
+
+
+#: What a person does between the run and the deletion.
+USES = ('nothing', 'brush', 'Why', 'Next', 'a second run')
+
+
+def use(widget, labels, what, *, run, press, qtbot, settle) -> None:
+    """Do something with the result of a run."""
+    if what == 'brush':
+        press(widget.correct.more)
+        press(widget.correct.edits.outline)
+        labels.paint((30, 30), 3 - int(labels.data[30, 30]))
+    elif what == 'Why':
+        widget.why.more.setChecked(True)
+        press(widget.why.boxes['confidence'])
+        qtbot.wait(1000)
+        press(widget.why.boxes['confidence'])
+    elif what == 'Next':
+        widget.correct.more.setChecked(True)
+        press(widget.correct.guide.next)
+        qtbot.wait(2000)
+    elif what == 'a second run':
+        run(widget)
+    qtbot.wait(300)
+    settle(widget)
+
+
+@pytest.mark.parametrize('what', USES)
+@pytest.mark.parametrize('deleted', ['labels', 'image', 'both'])
+def test_deleted_layers_go(
+    make_napari_viewer,
+    open_widget,
+    run,
+    press,
+    settle,
+    qtbot,
+    picture,
+    deleted,
+    what,
+) -> None:
+    """Soon, and not with the next run or selection."""
+    if what == 'Next' and deleted != 'labels':
+        pytest.skip('the regions that were found hold their image')
+    viewer = make_napari_viewer()
+    image = viewer.add_image(picture.copy())
+    widget = open_widget(viewer)
+    assert run(widget).startswith('Done')
+    settle(widget)
+    labels = viewer.layers[-1]
+    use(
+        widget,
+        labels,
+        what,
+        run=run,
+        press=press,
+        qtbot=qtbot,
+        settle=settle,
+    )
+    held = {}
+    if deleted != 'image':
+        held['labels'] = weakref.ref(labels)
+        held['their data'] = weakref.ref(labels.data)
+        held['what the model wrote'] = weakref.ref(widget._sync.result.written)
+        viewer.layers.remove(labels)
+    if deleted != 'labels':
+        held['image'] = weakref.ref(image)
+        held['pixels'] = weakref.ref(image.data)
+        viewer.layers.remove(image)
+    del labels, image
+    qtbot.wait(1000)
+    gc.collect()
+    left = {name: each() for name, each in held.items()}
+    for name, each in left.items():
+        assert each is None, '\n'.join([name, *describe_holders(each)[:60]])
