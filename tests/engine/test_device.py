@@ -15,6 +15,7 @@ from napari_naclip.engine.device import (
     choose_device,
     choose_precision,
     describe_choice,
+    empty_caches,
     report_devices,
 )
 from napari_naclip.engine.errors import DeviceError
@@ -274,3 +275,24 @@ def test_a_model_says_where_it_runs(
 ) -> None:
     model = load_model((tiny_clip, clip_tokenizer()), device='cpu')
     assert model.choice == choose_compute('cpu')
+
+
+@pytest.mark.parametrize('kind', ['cuda', 'xpu', 'mps'])
+def test_caches_of_used_devices_are_emptied(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied: list[str] = []
+    for each in ('cuda', 'xpu', 'mps'):
+        monkeypatch.setattr(
+            getattr(torch, each),
+            'empty_cache',
+            lambda each=each: emptied.append(each),
+        )
+        module, name = (
+            (torch.backends.mps, 'is_available')
+            if each == 'mps'
+            else (getattr(torch, each), 'is_initialized')
+        )
+        monkeypatch.setattr(module, name, lambda each=each: each == kind)
+    empty_caches()
+    assert emptied == [kind]

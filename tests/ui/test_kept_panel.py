@@ -98,6 +98,23 @@ def test_free_and_clear(panel, unfold, press, qtbot) -> None:
     assert wait(qtbot, panel) == 'Kept: 0 MB in memory, 0 MB on disk'
 
 
+def test_free_gives_memory_of_devices_back(
+    panel, unfold, press, qtbot, monkeypatch
+) -> None:
+    emptied = []
+    monkeypatch.setattr(
+        'napari_naclip.engine.device.empty_caches',
+        lambda: emptied.append(threading.current_thread()),
+    )
+    unfold(panel)
+    wait(qtbot, panel)
+    assert not emptied
+    press(panel.free)
+    wait(qtbot, panel)
+    assert len(emptied) == 1
+    assert emptied[0] is not threading.main_thread()
+
+
 def test_budgets_are_typed(panel, unfold, qtbot) -> None:
     keep(3)
     unfold(panel)

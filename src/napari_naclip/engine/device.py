@@ -309,3 +309,16 @@ def _has_nvidia_card() -> bool:
         shutil.which('nvidia-smi') is not None
         or Path('/proc/driver/nvidia/version').exists()
     )
+
+
+def empty_caches() -> None:
+    """Give memory that torch keeps on devices for later back to the system.
+
+    Nothing happens on devices that this process has not used.
+    """
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    if torch.xpu.is_initialized():
+        torch.xpu.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()

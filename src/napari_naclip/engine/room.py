@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_naclip.engine import batches
+from napari_naclip.engine.device import empty_caches
 from napari_naclip.engine.errors import OutOfMemoryError
 from napari_naclip.engine.features import Making
 
@@ -90,8 +91,7 @@ class Room:
         # The frames of the failed attempt hold its tensors until here.
         error.__traceback__ = None
         gc.collect()
-        if tower.device.type == 'cuda':
-            torch.cuda.empty_cache()
+        empty_caches()
         if size > 1:
             self.notify(
                 f'{tower.device.type.upper()} memory was too small for '

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
@@ -164,7 +165,7 @@ class KeptPanel(QWidget):
 
     def _on_free(self) -> None:
         free_all()
-        self._do(shared_store().free)
+        self._do(functools.partial(_free, shared_store()))
 
     def _on_clear(self) -> None:
         self._do(shared_store().clear)
@@ -257,3 +258,12 @@ def _make_line() -> QLabel:
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def _free(store: FeatureStore) -> None:
+    store.free()
+    # What has not been imported keeps nothing.
+    if 'torch' in sys.modules:
+        from napari_naclip.engine.device import empty_caches
+
+        empty_caches()
