@@ -16,7 +16,8 @@ from napari_naclip.engine.types import Progress, Region, Settings
 from napari_naclip.layers.picture import Picture
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.ui import kept_live
-from napari_naclip.ui.kept_live import LiveBook, has_channels
+from napari_naclip.ui.kept_image import has_channels
+from napari_naclip.ui.kept_live import LiveBook
 from napari_naclip.ui.live_thread import LiveThread, Question, Wish
 
 if TYPE_CHECKING:

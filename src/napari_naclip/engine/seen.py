@@ -12,6 +12,8 @@ from napari_naclip.engine.resample import bilinear_taps
 from napari_naclip.engine.stream import ResizedImage
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import numpy.typing as npt
 
     from napari_naclip.engine.types import Region
@@ -50,6 +52,15 @@ class SeenPicture:
         """Say that no other columns will be asked for, so none is read."""
         if isinstance(self._picture, ResizedImage):
             self._picture.take_only(left, right)
+
+    def is_unchanged(self) -> Generator[None, None, bool]:
+        """Yield in between; return whether the image still looks the same.
+
+        What was looked at is read once more, and nothing else.
+        """
+        if not isinstance(self._picture, ResizedImage):
+            return True
+        return (yield from self._picture.is_unchanged())
 
     def crop(
         self, top: int, left: int, height: int, width: int

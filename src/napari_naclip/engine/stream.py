@@ -9,6 +9,7 @@ share with it.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,8 @@ from napari_naclip.engine.errors import InputError, OutOfMemoryError
 from napari_naclip.engine.types import Region
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import numpy.typing as npt
 
     from napari_naclip.engine.pixels import Mapping
@@ -127,6 +130,31 @@ class ResizedImage:
             ]
         )
 
+    def is_unchanged(self) -> Generator[None, None, bool]:
+        """Yield after each band; return whether all would be made the same.
+
+        Those that were made once are made again, and forgotten.
+
+        Raises
+        ------
+        InputError
+            If the image cannot be read.
+        OutOfMemoryError
+            If there is no memory for a band.
+        """
+        again = copy.copy(self)
+        # Its own: bands that are kept here stay, for as long as they are so.
+        again._columns, again._bands = range(0), {}
+        for columns, digests in list(self._all_digests.items()):
+            again.take_only(columns.start, columns.stop)
+            for index, digest in sorted(digests.items()):
+                if _digest(again._make(index)) != digest:
+                    return False
+                yield
+        # Rows of the source may be others that look the same.
+        self._tail = None
+        return True
+
     def _divide(self, columns: range) -> list[int]:
         """Return the first row of each band: they end where chunks do."""
         rows = self._resizing.rows
@@ -149,16 +177,8 @@ class ResizedImage:
     def _band(self, index: int) -> npt.NDArray[np.uint8]:
         band = self._bands.pop(index, None)
         if band is None:
-            try:
-                band = self._make(index)
-            except MemoryError as error:
-                rows, columns, _ = self.shape
-                raise OutOfMemoryError(
-                    f'There is not enough memory to see the image at {rows} x '
-                    f'{columns} pixels. Lower the detail, or raise the '
-                    'reduction.'
-                ) from error
-            digest = hashlib.blake2b(band.data, digest_size=16).digest()
+            band = self._make(index)
+            digest = _digest(band)
             is_same = self._digests.setdefault(index, digest) == digest
             if not (self._fits(index, band) and is_same):
                 raise InputError(
@@ -200,6 +220,17 @@ class ResizedImage:
             total -= self._bands.pop(index).nbytes
 
     def _make(self, index: int) -> npt.NDArray[np.uint8]:
+        try:
+            return self._resize(index)
+        except MemoryError as error:
+            rows, columns, _ = self.shape
+            raise OutOfMemoryError(
+                f'There is not enough memory to see the image at {rows} x '
+                f'{columns} pixels. Lower the detail, or raise the '
+                'reduction.'
+            ) from error
+
+    def _resize(self, index: int) -> npt.NDArray[np.uint8]:
         columns, rows = self._columns, self._resizing.rows
         edges = [*self._starts, rows.target]
         start, stop = edges[index], edges[index + 1]
@@ -239,3 +270,7 @@ class ResizedImage:
         tail = Region(area.bottom - count, area.left, area.bottom, area.right)
         self._tail = tail, raw[-count:].copy()
         return raw
+
+
+def _digest(band: npt.NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(band.data, digest_size=16).digest()

@@ -80,6 +80,7 @@ class RunLimits:
     indices: Sequence[Index]
     kind: Limits
     _found: tuple[float, float] | None = None
+    _doubt: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def find(self) -> tuple[float, float]:
@@ -96,6 +97,12 @@ class RunLimits:
             if self._found is None:
                 raise RuntimeError('a search ended without limits')
             return self._found
+
+    def forget(self, doubt: int) -> None:
+        """Forget what was found before a doubt; see ``PlaneSnapshot``."""
+        with self._lock:
+            if self._doubt < doubt:
+                self._doubt, self._found = doubt, None
 
     def search(self) -> Iterator[None]:
         """Find the limits, if nobody has; yield while the data are read.
@@ -170,6 +177,11 @@ class Channel:
         """Yield while limits that depend on the data are looked for."""
         if isinstance(self.limits, RunLimits):
             yield from self.limits.search()
+
+    def doubt_limits(self, doubt: int) -> None:
+        """Let limits that depend on the data be found anew."""
+        if isinstance(self.limits, RunLimits):
+            self.limits.forget(doubt)
 
 
 def composite_layers(

@@ -116,6 +116,18 @@ class PlaneSnapshot:
         for channel in self.channels:
             yield from channel.iter_limits()
 
+    def doubt_limits(self, doubt: int) -> None:
+        """Let limits that depend on the data be found anew.
+
+        Parameters
+        ----------
+        doubt : int
+            A number that rises: other planes of the run share the limits and
+            the doubt, and those who come later leave what is found by then.
+        """
+        for channel in self.channels:
+            channel.doubt_limits(doubt)
+
     def read(self) -> npt.NDArray[Any] | LazyPlane:
         """Return the pixels, (H, W) or (H, W, 3 or 4), as displayed.
 

@@ -13,15 +13,17 @@ import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
-
-from napari_naclip.engine.errors import NaclipError
 from napari_naclip.engine.types import Progress
 from napari_naclip.io.kept_features import shared_store
 from napari_naclip.layers.labels import accepts
-from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import rename_in_recipe
 from napari_naclip.ui.compute import SLOT
+from napari_naclip.ui.kept_image import (
+    Refreshes,
+    arrays_of,
+    has_channels,
+    is_as_seen,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_naclip.engine.live import LiveSegmentation
-    from napari_naclip.engine.types import ClassList, Region, Settings
+    from napari_naclip.engine.types import ClassList, Settings
     from napari_naclip.layers.labels import Result
     from napari_naclip.layers.snapshot import PlaneSnapshot
     from napari_naclip.ui.compute import ModelRequest
@@ -93,6 +95,10 @@ class KeptLive:
         Where it is kept.
     used : int
         Rises from use to use; who was used last sleeps last.
+    doubt : int
+        The last time that the image was refreshed; see ``Refreshes``.
+    checked : int
+        The doubt that has been looked into.
     """
 
     live: LiveSegmentation | None = field(repr=False)
@@ -105,6 +111,8 @@ class KeptLive:
     failed: Shown | None = None
     book: weakref.ref[LiveBook] | None = field(default=None, repr=False)
     used: int = field(default_factory=_USES.__next__, repr=False)
+    doubt: int = field(default=0, repr=False)
+    checked: int = field(default=0, repr=False)
 
     @property
     def pixels(self) -> int:
@@ -143,15 +151,24 @@ class KeptLive:
     def wake(self) -> Generator[Progress, None, LiveSegmentation]:
         """Yield progress; return what answers, made again if it sleeps.
 
-        Then others sleep, as many as have to. Call it in the thread that answers, within the compute slot. Features
-        that are not kept any more are computed with the answer.
+        It is made again as well where the image was edited in place. Then
+        others sleep, as many as have to. Call it in the thread that answers,
+        within the compute slot. Features that are not kept any more are
+        computed with the answer.
 
         Raises
         ------
         NaclipError
             If model or pixels cannot be had any more.
         """
-        live = self.live
+        # A refresh that comes meanwhile is looked into the next time.
+        live, doubt = self.live, self.doubt
+        if doubt != self.checked:
+            self.snapshot.doubt_limits(doubt)
+            if live is not None and not (
+                yield from is_as_seen(live, self.snapshot)
+            ):
+                self.live = live = None
         if live is None:
             model = yield from SLOT.load(self.request.model)
             # Imported by then.
@@ -168,6 +185,7 @@ class KeptLive:
             book = None if self.book is None else self.book()
             if book is not None:
                 book.use(self)
+        self.checked = doubt
         return live
 
 
@@ -189,6 +207,7 @@ class LiveBook:
 
     def __init__(self, viewer: ViewerModel) -> None:
         self._kept: list[KeptLive] = []
+        self._refreshes = Refreshes(viewer, self._on_refreshed)
         viewer.layers.events.removed.connect(self._on_layer_removed)
         _BOOKS.add(self)
 
@@ -226,6 +245,7 @@ class LiveBook:
             )
         )
         request.image.events.data.connect(self._on_image_replaced)
+        self._refreshes.watch(finished.snapshot)
         self._make_room(result, request.snapshot.index)
 
     def use(self, kept: KeptLive) -> None:
@@ -339,6 +359,12 @@ class LiveBook:
         image = event.source
         self._drop(lambda kept: kept.result.image == image)
 
+    def _on_refreshed(self, arrays: list[Any], doubt: int) -> None:
+        for kept in self._kept:
+            own = arrays_of(kept.snapshot)
+            if any(one is other for one in own for other in arrays):
+                kept.doubt = doubt
+
 
 _BOOKS: weakref.WeakSet[LiveBook] = weakref.WeakSet()
 
@@ -360,40 +386,3 @@ def may_lead(
 ) -> bool:
     """Return whether a panel's labels of a plane may follow that panel."""
     return kept.is_led_by(updater) and has_channels(kept, viewer)
-
-
-def has_channels(kept: KeptLive, viewer: ViewerModel) -> bool:
-    """Return whether all that a composed picture was made of is there."""
-    there = [
-        level
-        for layer in viewer.layers
-        if isinstance(layer, Image)
-        for level in (layer.data if layer.multiscale else (layer.data,))
-    ]
-    return all(
-        any(channel.data is each for each in there)
-        for channel in kept.snapshot.channels
-    )
-
-
-def visible_part(kept: KeptLive, viewer: ViewerModel) -> Region | None:
-    """Return what the canvas shows of a plane, in pixels of what is read.
-
-    None where that is not to be told.
-    """
-    own = kept.snapshot
-    if own.is_cut:
-        return None
-    try:
-        (seen,) = take_snapshots(
-            kept.request.image,
-            viewer,
-            kept.request.settings,
-            scope='visible',
-            has_masks=False,
-        )
-    except NaclipError:
-        return None
-    if (seen.level, seen.is_transposed) != (own.level, own.is_transposed):
-        return None
-    return seen.region

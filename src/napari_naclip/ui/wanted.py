@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from napari_naclip.engine.errors import NaclipError
 from napari_naclip.engine.types import Settings
-from napari_naclip.ui.kept_live import Shown, visible_part
+from napari_naclip.ui.kept_image import visible_part
+from napari_naclip.ui.kept_live import Shown
 from napari_naclip.ui.live_thread import Question
 
 if TYPE_CHECKING:
