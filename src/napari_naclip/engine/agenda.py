@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_naclip.engine import batches
+from napari_naclip.engine import batches, host_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,3 +179,6 @@ class UnderWay:
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
         self._batches.clear()
+        if self._thread is not None:
+            # The labels are made by another thread than the tokens.
+            host_memory.trim()

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_naclip.engine.errors import NaclipError
+from napari_naclip.engine.host_memory import trim
 from napari_naclip.engine.outputs import OUTPUT_VARIABLE, output_budget
 from napari_naclip.io.kept_features import save_budgets, shared_store
 from napari_naclip.ui import messages
@@ -267,3 +268,4 @@ def _free(store: FeatureStore) -> None:
         from napari_naclip.engine.device import empty_caches
 
         empty_caches()
+    trim()
