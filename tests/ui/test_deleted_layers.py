@@ -8,6 +8,8 @@ import weakref
 
 import pytest
 
+from sliders import drag
+
 
 def describe_holders(thing: object, depth: int = 3) -> list[str]:
     """Return who refers to what should have gone, a line for each."""
@@ -35,7 +37,7 @@ def describe_holders(thing: object, depth: int = 3) -> list[str]:
 
 
 #: What a person does between the run and the deletion.
-USES = ('nothing', 'brush', 'Why', 'Next', 'a second run')
+USES = ('nothing', 'brush', 'slider', 'Why', 'Next', 'a second run')
 
 
 def use(widget, labels, what, *, run, press, qtbot, settle) -> None:
@@ -44,6 +46,9 @@ def use(widget, labels, what, *, run, press, qtbot, settle) -> None:
         press(widget.correct.more)
         press(widget.correct.edits.outline)
         labels.paint((30, 30), 3 - int(labels.data[30, 30]))
+    elif what == 'slider':
+        slider = widget.options.slider
+        drag(qtbot, slider, 0.6)
     elif what == 'Why':
         widget.why.more.setChecked(True)
         press(widget.why.boxes['confidence'])
@@ -73,8 +78,6 @@ def test_deleted_layers_go(
     what,
 ) -> None:
     """Soon, and not with the next run or selection."""
-    if what == 'Next' and deleted != 'labels':
-        pytest.skip('the regions that were found hold their image')
     viewer = make_napari_viewer()
     image = viewer.add_image(picture.copy())
     widget = open_widget(viewer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +37,8 @@ class ChangeSteps:
 
     def __init__(self) -> None:
         self._step: Checkpoint | None = None
-        self._result: Result | None = None
+        # Weakly: a layer that was deleted must go.
+        self._held: weakref.ref[Result] | None = None
         self._asked: Shown | None = None
         self._changed_at = -math.inf
         self._is_held = False
@@ -95,8 +97,16 @@ class ChangeSteps:
 
     def forget(self) -> None:
         """Begin another step with the next change."""
-        self._step = self._result = self._asked = None
+        self._step = self._held = self._asked = None
         self._is_apart = self._is_over = False
+
+    @property
+    def _result(self) -> Result | None:
+        return None if self._held is None else self._held()
+
+    def _on_gone(self, held: weakref.ref[Result]) -> None:
+        if held is self._held:
+            self.forget()
 
     def has_written(self, result: Result) -> bool:
         """Return whether Revert would take back something of this step."""
@@ -161,7 +171,8 @@ class ChangeSteps:
             If there is no room for it.
         """
         if self._step is None or self._result is not result:
-            self._result = result
+            # What is overwritten goes with it.
+            self._held = weakref.ref(result, self._on_gone)
             step = None if self._is_apart else resume_edits(result)
             self._step = step or label_layers.checkpoint(result)
         result.checkpoint = self._step

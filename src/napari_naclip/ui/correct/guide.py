@@ -109,10 +109,11 @@ class Guide(QObject):
 
     def look(self) -> None:
         """Notice that another plane, image or result is displayed."""
+        layers = self._viewer.layers
         self._places = [
             each
             for each in self._places
-            if each.result.labels in self._viewer.layers
+            if each.result.labels in layers and each.result.image in layers
         ]
         self._forget_gone()
         has_gone = self._current is not None and (
