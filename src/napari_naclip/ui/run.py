@@ -15,6 +15,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 from napari.qt.threading import GeneratorWorker, create_worker
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_naclip.ui.compute import RATES, rate_key
@@ -68,9 +69,13 @@ class Run:
     request : RunRequest
         Not kept: napari keeps its workers until the window is closed, and
         with them all that they hold.
+    is_wanted : callable
+        Tells, from any thread, whether somebody is left to take what it makes.
     """
 
-    def __init__(self, request: RunRequest) -> None:
+    def __init__(
+        self, request: RunRequest, is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         self._jobs = len(request.snapshots)
         self._key = rate_key(request.model, request.settings)
         self._estimator = RunEstimator(
@@ -80,6 +85,7 @@ class Run:
             known=RATES.find(self._key),
         )
         self._thread = JobThread(request)
+        self._is_wanted = is_wanted
         #: Whether the person stopped it; the GUI thread's.
         self.was_cancelled = False
         self._parts: list[Part] = []
@@ -96,6 +102,9 @@ class Run:
             made = self._thread.get(_POLL_INTERVAL)
             if cancelled.is_set():
                 break
+            if made is None and not self._is_wanted():
+                # It may wait for someone who is gone.
+                self.stop()
             if made is not None:
                 at, item = made
                 if item is None:
@@ -201,9 +210,8 @@ class _Worker(GeneratorWorker):  # type: ignore[misc]
         self._stop_run()
 
 
-def _stop_all(runs: weakref.WeakSet[Run], *_: object) -> None:
-    for run in list(runs):
-        run.stop()
+def _is_alive(thing: QObject | None) -> bool:
+    return thing is not None and bool(isalive(thing))  # type: ignore[no-untyped-call]
 
 
 class RunController(QObject):
@@ -238,9 +246,6 @@ class RunController(QObject):
         self._run: Run | None = None
         self._request: RunRequest | None = None
         self._delivered = 0
-        # Nobody would count down what they finish.
-        self._started: weakref.WeakSet[Run] = weakref.WeakSet()
-        self.destroyed.connect(functools.partial(_stop_all, self._started))
 
     @property
     def is_running(self) -> bool:
@@ -249,9 +254,9 @@ class RunController(QObject):
 
     def start(self, request: RunRequest) -> None:
         """Start a run; there must be none under way."""
-        run = Run(request)
+        own = weakref.ref(self)
+        run = Run(request, lambda: _is_alive(own()))
         self._run, self._request, self._delivered = run, request, 0
-        self._started.add(run)
         # Qt calls it after `returned`, which may let go of the run: PySide6
         # crashes when the plain object of a bound method has died by then;
         # a partial keeps it.
