@@ -212,6 +212,14 @@ def test_fifteen_runs_leave_nothing(
         else:
             assert run(widget).startswith('Done')
         qtbot.waitUntil(lambda: not SLOT.is_taken, timeout=60_000)
+        # It writes features after all that.
+        qtbot.waitUntil(
+            lambda: (
+                'napari-naclip run'
+                not in {each.name for each in threading.enumerate()}
+            ),
+            timeout=60_000,
+        )
         qtbot.wait(50)
 
     # `start_held` holds every run; let the plain ones through.
