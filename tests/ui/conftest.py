@@ -203,3 +203,14 @@ def picture() -> np.ndarray:
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (6, 8, 3)).astype(np.uint8)
     return coarse.repeat(16, axis=0).repeat(16, axis=1)
+
+
+@pytest.fixture
+def opened(make_napari_viewer, open_widget, run, settle, picture):
+    """Return viewer, widget and labels after a first run."""
+    viewer = make_napari_viewer()
+    viewer.add_image(picture)
+    widget = open_widget(viewer, 'sand; water; grass')
+    run(widget)
+    settle(widget)
+    return viewer, widget, viewer.layers[-1]

@@ -34,17 +34,6 @@ def batches(monkeypatch) -> list[int]:
 
 
 @pytest.fixture
-def opened(make_napari_viewer, open_widget, run, settle, picture):
-    """Return viewer, widget and labels after a first run."""
-    viewer = make_napari_viewer()
-    viewer.add_image(picture)
-    widget = open_widget(viewer, 'sand; water; grass')
-    run(widget)
-    settle(widget)
-    return viewer, widget, viewer.layers[-1]
-
-
-@pytest.fixture
 def toggle(qtbot):
     """Return a function that clicks a cell of the class table."""
 

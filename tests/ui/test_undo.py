@@ -15,17 +15,6 @@ WHOLE = (slice(None), slice(None))
 
 
 @pytest.fixture
-def opened(make_napari_viewer, open_widget, run, settle, picture):
-    """Return viewer, widget and labels after a first run."""
-    viewer = make_napari_viewer()
-    viewer.add_image(picture)
-    widget = open_widget(viewer, 'sand; water; grass')
-    run(widget)
-    settle(widget)
-    return viewer, widget, viewer.layers[-1]
-
-
-@pytest.fixture
 def press_keys(qtbot):
     """Return a function that presses Z in the canvas, with modifiers."""
 
