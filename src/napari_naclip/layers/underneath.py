@@ -6,6 +6,7 @@ change noted anew is taken back with it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,14 +62,12 @@ def note_answer(
     locked : collection of int
     mode : WriteMode
     """
+    if result.under is None and not is_edited.any():
+        return
+    result.under = _with_room(result.under, result.written.shape)
     if result.under is None:
-        if not is_edited.any():
-            return
-        try:
-            result.under = zeros(result.written.shape, np.uint32)
-        except StorageError:
-            # Then an undo shows what the model wrote last.
-            return
+        # Then an undo shows what the model wrote last.
+        return
     under = np.asarray(result.under[at])
     model = present_model(result, at)
     noted = is_edited & (model != new)
@@ -91,6 +90,16 @@ def note_answer(
     _remember(result, at, under, moved)
     after = np.where(noted, new.astype(np.uint32) + 1, 0)
     put(result.under, at, after.astype(np.uint32), moved)
+
+
+def _with_room(
+    under: npt.NDArray[Any] | None, shape: tuple[int, ...]
+) -> npt.NDArray[Any] | None:
+    """Return where to note, made if there is none; None: no room for it."""
+    if under is None:
+        with contextlib.suppress(StorageError):
+            return zeros(shape, np.uint32)
+    return under
 
 
 def forget_notes(result: Result, at: Index, where: Mask) -> None:
@@ -119,11 +128,9 @@ def _remember(
     journal = result.checkpoint
     if journal is None:
         return
+    journal.under = _with_room(journal.under, result.written.shape)
     if journal.under is None:
-        try:
-            journal.under = zeros(result.written.shape, np.uint32)
-        except StorageError:
-            return
+        return
     first = moved & (journal.under[at] == 0)
     if first.any():
         put(journal.under, at, under + 1, first)
@@ -237,11 +244,9 @@ def cover(
     agreed = where & (now == result.written[at])
     if not agreed.any():
         return
+    result.under = _with_room(result.under, result.written.shape)
     if result.under is None:
-        try:
-            result.under = zeros(result.written.shape, np.uint32)
-        except StorageError:
-            return
+        return
     put(result.under, at, now.astype(np.uint32) + 1, agreed)
     put(result.written, at, before.astype(result.written.dtype), agreed)
     result.tell_written(at)
