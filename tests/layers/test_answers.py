@@ -43,6 +43,7 @@ from napari_naclip.layers.write import WriteMode, write_block
 from napari_naclip.ui.correct.finish_work import ModelPlane, clean_plane
 from napari_naclip.ui.steps import ChangeSteps
 from pixel_rules import (
+    NONE,
     Array,
     History,
     Mask,
@@ -144,14 +145,24 @@ class Answers(RuleBasedStateMachine):
         else:
             for _ in take_back(made, self.locked):
                 pass
-            gone = mask & (self.data == made.value)
-            gone &= ~self.is_fixed(self.data, self.model)
-            self.put(gone, self.model)
+            self.give_back(mask & (self.data == made.value))
         if self.before:
             # All is as before the answer.
             data, accepted = self.before.pop()
             np.testing.assert_array_equal(self.data, data)
             np.testing.assert_array_equal(self.accepted, accepted)
+
+    def give_back(self, mask: Mask) -> None:
+        """Show what the model says, or had written of what is accepted."""
+        says = np.where(
+            self.pixels.under == NONE, self.model, self.pixels.under
+        )
+        model = np.where(self.accepted, self.model, says[0])
+        gone = mask & (self.data != self.model)
+        gone &= ~self.is_fixed(self.data, model)
+        self.put(gone, model)
+        for at in zip(*np.nonzero(gone & ~self.accepted), strict=True):
+            self.pixels.uncover((0, *at), (self.previous,))
 
     def put(self, changed: Mask, new: Array) -> None:
         """Change pixels by one step of the layer's history."""
@@ -212,14 +223,11 @@ class Answers(RuleBasedStateMachine):
 
     @rule(region=regions)
     def forget(self, region: Region) -> None:
-        inside = np.zeros(SHAPE, bool)
-        inside[region.slices] = True
         count = forget_edits(self.result, PLANE, region, locked=self.locked)
-        changed = inside & (self.data != self.model)
-        changed &= ~self.is_fixed(self.data, self.model)
-        assert count == changed.sum()
-        self.data[changed] = self.model[changed]
-        self.accepted &= ~inside
+        assert count == self.pixels.forget_all(
+            0, region, self.locked, Memory()
+        )
+        self.accepted[region.slices] = False
         # It is a step of Revert, which is another machine's.
         self.result.previous = self.previous = None
         self.before.clear()
@@ -345,6 +353,8 @@ class Answers(RuleBasedStateMachine):
             np.zeros(SHAPE, bool) if accepted is None else accepted[0],
             self.accepted,
         )
+        under = 0 if result.under is None else result.under.astype(np.int64)
+        np.testing.assert_array_equal(under, self.pixels.under - NONE)
 
 
 @pytest.fixture(params=[COLUMNS, 1000], ids=['a row at a time', 'at once'])

@@ -19,7 +19,8 @@ from napari_naclip.layers.assign import (
 )
 from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import Result
-from napari_naclip.layers.write import write_block
+from napari_naclip.layers.tidied import own_plane
+from napari_naclip.layers.write import write_block, write_region
 
 PLANE = (1, slice(None), slice(None))
 REGION = Region(2, 3, 12, 13)
@@ -94,6 +95,24 @@ def test_it_is_one_step_of_naparis_undo(result, share: float) -> None:
     layer.undo()
     layer.undo()
     assert layer.data[0, 4, 5] != 7
+
+
+def test_what_comes_back_is_what_the_model_says_by_now(result) -> None:
+    layer, inside = result.labels, (1, *REGION.slices)
+    assignment = give(result, np.ones((10, 10), bool), 9)
+    # Beside what was given it is written, below it is known.
+    new = np.random.default_rng(3).integers(0, 4, (20, 30), np.uint8)
+    new[5] = 9
+    write_region(result, own_plane(result, PLANE), new)
+    assert (layer.data[inside] == 9).all()
+    for _ in take_back(assignment):
+        pass
+    np.testing.assert_array_equal(layer.data[1], new)
+    np.testing.assert_array_equal(result.written[1], new)
+    # It is a step of napari's undo, which the person has made.
+    layer.undo()
+    assert (layer.data[inside] == 9).all()
+    np.testing.assert_array_equal(result.written[1], new)
 
 
 def test_what_the_person_does_in_between_is_a_step_of_its_own(

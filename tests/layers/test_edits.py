@@ -111,6 +111,29 @@ def test_forgotten_edits_are_the_models_until_revert() -> None:
     assert forget_edits(result, plane) == 9
 
 
+def test_forgotten_edits_get_what_the_model_says_by_now() -> None:
+    viewer, result = make()
+    layer = result.labels
+    layer.data[3:6, 3:6] = 2
+    (snapshot,) = take_snapshots(result.image, viewer, Settings(), scope='all')
+    # Under the edits it is of another opinion: in part the person's.
+    new = np.full((12, 9), 3, np.uint8)
+    new[5] = 2
+    write_region(result, snapshot, new)
+    before, written = layer.data.copy(), result.written.copy()
+    result.previous = label_layers.checkpoint(result)
+    assert forget_edits(result, PLANE) == 9
+    np.testing.assert_array_equal(layer.data, new)
+    np.testing.assert_array_equal(result.written, new)
+    result.checkpoint = None
+    label_layers.revert(result)
+    np.testing.assert_array_equal(layer.data, before)
+    np.testing.assert_array_equal(result.written, written)
+    # What it says is not lost by that.
+    assert forget_edits(result, PLANE) == 9
+    np.testing.assert_array_equal(layer.data, new)
+
+
 @pytest.mark.parametrize('order', [(0, 1), (1, 0)])
 def test_parts_lie_along_the_axes_of_the_data(order) -> None:
     viewer, result = make()

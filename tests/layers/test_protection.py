@@ -31,6 +31,7 @@ from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.adoption import adopt_result
 from napari_naclip.layers.checkpoint import absorb
+from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import (
     Result,
     WriteMode,
@@ -321,6 +322,28 @@ class Protection(RuleBasedStateMachine):
             value = int(wanted[place])
             self.pixels.write(at, value, 'unedited', self.locked, step, since)
         self.check_safe(before, model, 'unedited')
+        if step:
+            self.previous, self.fresh = step, fresh
+
+    @precondition(lambda self: self.running is None)
+    @rule(plane=planes, region=regions | whole)
+    def forget(self, plane: int, region: Region) -> None:
+        """Give edits back to the model."""
+        before, model = self.pixels.copies()
+        self.tidy.forget()
+        fresh = self.begin_step()
+        step, since = self.live_step, self.live_since
+        with self.tidy.writing(self.result):
+            count = forget_edits(
+                self.result,
+                (plane, slice(None), slice(None)),
+                region,
+                locked=self.locked,
+            )
+        assert count == self.pixels.forget_all(
+            plane, region, self.locked, step, since
+        )
+        self.check_safe(before, model, 'everywhere')
         if step:
             self.previous, self.fresh = step, fresh
 

@@ -156,7 +156,8 @@ class Pixels:
     def note(self, at: Place, value: int, memory: Memory) -> None:
         """Note what the model says under an edit, or nothing."""
         if value != self.under[at]:
-            memory.notes.setdefault(at, int(self.under[at]))
+            if at not in memory:
+                memory.notes.setdefault(at, int(self.under[at]))
             self.under[at] = value
 
     def uncover(self, at: Place, memories: Sequence[Memory | None]) -> None:
@@ -229,7 +230,8 @@ class Pixels:
     def put_back(self, memory: Memory, locked: set[int]) -> None:
         """Take back what is remembered, but no edit and no locked class."""
         for at, under in memory.notes.items():
-            self.under[at] = under
+            if at not in memory:
+                self.under[at] = under
         # A plane without a class: 0 meant nothing then.
         was_empty = {
             plane
@@ -245,18 +247,55 @@ class Pixels:
                     continue
                 self.data[at] = was
             self.model[at] = model
-            self.under[at] = NONE
+            self.under[at] = memory.notes.get(at, NONE)
+
+    def forget(
+        self,
+        at: Place,
+        locked: set[int],
+        memory: Memory,
+        since: Memory | None = None,
+    ) -> bool:
+        """Give a pixel to the model; return whether it was edited, and may."""
+        now, model = int(self.data[at]), int(self.model[at])
+        says = self.says(at)
+        if now == model or {now, says} & locked:
+            return False
+        self.note(at, NONE, memory)
+        memory[at] = (now, memory.get(at, (now, model))[1])
+        if since is not None:
+            since.setdefault(at, (now, model))
+        self.data[at] = self.model[at] = says
+        return True
+
+    def forget_all(
+        self,
+        plane: int,
+        region: Region,
+        locked: set[int],
+        memory: Memory,
+        since: Memory | None = None,
+    ) -> int:
+        """Give edits of a region to the model; return how many."""
+        rows, columns = region.slices
+        return sum(
+            self.forget((plane, row, column), locked, memory, since)
+            for row in range(rows.start, rows.stop)
+            for column in range(columns.start, columns.stop)
+        )
 
 
 def join(earlier: Memory, later: Memory) -> None:
     """Make the first of two memories in a row one of both."""
+    written = set(earlier)
     for at, (was, model) in later.items():
         if at not in earlier:
             earlier[at] = (was, model)
         elif was != model:
             earlier[at] = (was, earlier[at][1])
     for at, under in later.notes.items():
-        earlier.notes.setdefault(at, under)
+        if at not in written:
+            earlier.notes.setdefault(at, under)
 
 
 def run_machine(

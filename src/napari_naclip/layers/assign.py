@@ -16,6 +16,7 @@ from napari_naclip.engine.types import Region
 from napari_naclip.layers.blocks import find_locked, put
 from napari_naclip.layers.edits import block_of
 from napari_naclip.layers.history import Piece, UndoStep, shrunk
+from napari_naclip.layers.underneath import present_model, uncover
 from napari_naclip.layers.written import share_written
 
 if TYPE_CHECKING:
@@ -120,9 +121,9 @@ def take_back(
     """Give what was assigned back to the model; yield after each piece.
 
     Only what the model labeled was assigned, so that it gets what the model
-    wrote last: that is what stood there, or what a later run or setting would
-    have written. Where something else was painted since, that stays. Where
-    it fails, it can be called again for the rest.
+    says by now: that is what stood there, or what a later run or setting
+    would have written. Where something else was painted since, that stays.
+    Where it fails, it can be called again for the rest.
 
     Parameters
     ----------
@@ -137,15 +138,22 @@ def take_back(
     while assignment.pieces:
         piece = assignment.pieces[-1]
         now = np.asarray(layer.data[piece.at])
-        model = np.asarray(result.written[piece.at])
         ours = piece.mask & (now == assignment.value)
-        # Where the model agrees by now there is nothing to take back.
-        ours &= model != now
+        model = present_model(result, piece.at)
+        written = np.asarray(result.written[piece.at])
+        ours &= now != written
+        if result.accepted is not None:
+            # Where it may not write, its newest answer counts no more.
+            model = np.where(result.accepted[piece.at], written, model)
         ours &= ~find_locked(locked, now, model)
-        if ours.any():
+        # Where the model agrees by now there is nothing to take back.
+        moved = ours & (model != now)
+        if moved.any():
             undo.set(
-                Piece(piece.at, ours, shrunk(now[ours])), shrunk(model[ours])
+                Piece(piece.at, moved, shrunk(now[moved])),
+                shrunk(model[moved]),
             )
+        uncover(result, piece.at, ours)
         # Not before it is written: a failure must not lose it.
         assignment.pieces.pop()
         yield

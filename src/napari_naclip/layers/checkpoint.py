@@ -302,7 +302,7 @@ def absorb(earlier: Checkpoint, later: Checkpoint) -> None:
                 edits = later.is_touched[at] & (before != later_model)
                 put(earlier.before, at, before, edits)
             put(earlier.before, at, before, first)
-            absorb_notes(earlier, later, at)
+            absorb_notes(earlier, later, at, was_touched)
             if later.accepted is not None:
                 # Not what was accepted of the labels in between.
                 if earlier.accepted is None:
@@ -331,16 +331,15 @@ def _put_back(
             touched, before = checkpoint.is_touched[at], checkpoint.before[at]
             back = touched & (target == written)
             was_touched = touched
-            if fixed:
-                held = back & find_locked(fixed, target, before)
-                back &= ~held
-                touched = touched & ~held
+            held = back & find_locked(fixed, target, before)
+            back &= ~held
+            touched = touched & ~held
             model = (
                 before if checkpoint.model is None else checkpoint.model[at]
             )
             put(layer.data, at, before, back)
             put(result.written, at, model, touched)
-            put_back_notes(result, checkpoint, at, touched)
+            put_back_notes(result, checkpoint, at, touched, held)
             if checkpoint.accepted is not None and (
                 result.accepted is not None
             ):

@@ -116,9 +116,9 @@ def forget_steps(
 ) -> Generator[None, None, int]:
     """Give edited pixels back to the model; return how many.
 
-    They get what the model wrote last into them, and what was accepted may be
-    written again. A checkpoint that is open
-    remembers the edits, so that ``revert`` can bring them back.
+    They get what the model says of them by now, written or not, and what was
+    accepted may be written again. A checkpoint that is open remembers the
+    edits, so that ``revert`` can bring them back.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def forget_steps(
     mask : (rows, columns) bool array, optional
         Which pixels of the region; all by default.
     locked : collection of int
-        Values of locked classes: edits with them, and where the model wrote
+        Values of locked classes: edits with them, and where the model says
         them, stay.
 
     Yields

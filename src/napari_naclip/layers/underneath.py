@@ -131,7 +131,8 @@ def _remember(
     journal.under = _with_room(journal.under, result.written.shape)
     if journal.under is None:
         return
-    first = moved & (journal.under[at] == 0)
+    # What it has written comes back with what was noted before.
+    first = moved & (journal.under[at] == 0) & ~journal.is_touched[at]
     if first.any():
         put(journal.under, at, under + 1, first)
         plane = tuple(slice(None) if isinstance(i, slice) else i for i in at)
@@ -140,7 +141,11 @@ def _remember(
 
 
 def put_back_notes(
-    result: Result, checkpoint: Checkpoint, at: Index, touched: Mask
+    result: Result,
+    checkpoint: Checkpoint,
+    at: Index,
+    touched: Mask,
+    held: Mask,
 ) -> None:
     """Take back what was noted in a block since a checkpoint.
 
@@ -150,17 +155,23 @@ def put_back_notes(
     checkpoint : Checkpoint
     at : tuple of int or slice
     touched : bool array
-        Where what the model wrote is taken back: that is what it says.
+        Where what the model wrote is taken back: what was not noted then,
+        was what it had written.
+    held : bool array
+        Where it is not.
     """
     if result.under is None:
         return
+    put(result.under, at, np.zeros(touched.shape, np.uint32), touched)
     if checkpoint.under is not None:
         before = np.asarray(checkpoint.under[at])
-        put(result.under, at, before - (before > 0), before > 0)
-    put(result.under, at, np.zeros(touched.shape, np.uint32), touched)
+        noted = (before > 0) & ~held
+        put(result.under, at, before - (before > 0), noted)
 
 
-def absorb_notes(earlier: Checkpoint, later: Checkpoint, at: Index) -> None:
+def absorb_notes(
+    earlier: Checkpoint, later: Checkpoint, at: Index, was_touched: Mask
+) -> None:
     """Let the first of two checkpoints in a row know what both noted."""
     if later.under is None:
         return
@@ -168,7 +179,8 @@ def absorb_notes(earlier: Checkpoint, later: Checkpoint, at: Index) -> None:
     if earlier.under is None:
         earlier.under = zeros(later.under.shape, np.uint32)
     last = np.asarray(later.under[at])
-    put(earlier.under, at, last, (last > 0) & (earlier.under[at] == 0))
+    first = (last > 0) & (earlier.under[at] == 0) & ~was_touched
+    put(earlier.under, at, last, first)
 
 
 def uncover(result: Result, at: Index, where: Mask) -> bool:

@@ -26,7 +26,11 @@ from napari_naclip.layers.placing import (
     place_of,
     wanted_in,
 )
-from napari_naclip.layers.underneath import forget_notes, note_answer
+from napari_naclip.layers.underneath import (
+    forget_notes,
+    note_answer,
+    present_model,
+)
 from napari_naclip.layers.written import share_written
 
 if TYPE_CHECKING:
@@ -190,7 +194,7 @@ def give_back_steps(
     wanted: Mask | None = None,
     locked: Collection[int] = frozenset(),
 ) -> Generator[None, None, None]:
-    """Write what the model wrote last into a block, over all edits.
+    """Write what the model says by now into a block, over all edits.
 
     In steps, a millisecond or so; see ``write_steps``.
 
@@ -202,22 +206,28 @@ def give_back_steps(
     wanted : (rows, columns) bool array, optional
     locked : collection of int
     """
+    result.strokes.look()
+    _make_room(result, result.written.dtype)
     changed: list[Index] = []
     first = 0
     try:
         for part in block_bands(at, result.labels.data, result.written):
-            model = np.array(result.written[part])
+            target = np.asarray(result.labels.data[part])
+            model = present_model(result, part)
             rows = slice(first, first + len(model))
             first = rows.stop
-            yield from _write_bands(
-                result,
-                part,
-                model,
-                None if wanted is None else wanted[rows],
-                locked,
-                'everywhere',
-                changed,
-            )
+            changes = target != result.written[part]
+            if wanted is not None:
+                changes &= wanted[rows]
+            changes &= ~find_locked(locked, target, model)
+            if changes.any():
+                forget_notes(result, part, changes)
+                remember(result, part, target, changes)
+                forget_accepted(result, part, changes)
+                put(result.labels.data, part, model, changes)
+                put(result.written, part, model, changes)
+                changed.append(part)
+            yield
     finally:
         _show(result, changed)
 
