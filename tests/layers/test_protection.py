@@ -6,6 +6,8 @@ settings do, and compares each step with rules for single pixels.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -47,6 +49,7 @@ from pixel_rules import (
     History,
     Memory,
     Pixels,
+    check_safe,
     join,
     places_in,
     regions_in,
@@ -188,27 +191,15 @@ class Protection(RuleBasedStateMachine):
             locked=self.locked,
             mode=mode,
         )
-        for row, column in np.ndindex(region.size):
-            at = (plane, region.top + row, region.left + column)
-            value = int(new[row, column])
-            self.pixels.write(
-                at, value, mode, self.locked, memory, since, self.history
-            )
+        self.pixels.write_all(
+            plane, region, new, mode, self.locked, memory, since, self.history
+        )
         self.check_safe(before, model, mode)
 
     def check_safe(self, before: Array, model: Array, mode: str) -> None:
         """Compare with what no rule above may ever break."""
         now = self.result.labels.data
-        # A plane that was empty may become so again.
-        is_back = mode in ('cancelled', 'revert')
-        for value in self.locked - {0} if is_back else self.locked:
-            np.testing.assert_array_equal(now == value, before == value)
-        is_edited = before != model
-        if mode == 'unedited':
-            np.testing.assert_array_equal(now[is_edited], before[is_edited])
-        if mode == 'background':
-            painted = is_edited & (before != 0)
-            np.testing.assert_array_equal(now[painted], before[painted])
+        check_safe(now, before, model, self.locked, mode)
 
     @precondition(lambda self: self.running is None)
     @rule(mode=modes)
@@ -305,47 +296,41 @@ class Protection(RuleBasedStateMachine):
         self.live_step = self.live_since = Memory()
         return self.pixels.copies()
 
+    @contextlib.contextmanager
+    def writing_apart(self, mode: str) -> Iterator[tuple[Memory, Memory]]:
+        """Let a step of Revert be of what is written within."""
+        before, model = self.pixels.copies()
+        self.tidy.forget()
+        fresh = self.begin_step()
+        step = self.live_step
+        with self.tidy.writing(self.result):
+            yield step, self.live_since
+        self.check_safe(before, model, mode)
+        if step:
+            self.previous, self.fresh = step, fresh
+
     @precondition(lambda self: self.running is None)
     @rule(plane=planes, region=regions | whole, seed=seeds)
     def clean_up(self, plane: int, region: Region, seed: int) -> None:
         """Write what some pixels of a region should be instead."""
         rng = np.random.default_rng(seed)
         wanted = rng.integers(0, len(self.names) + 1, region.size)
-        before, model = self.pixels.copies()
-        self.tidy.forget()
-        fresh = self.begin_step()
-        step, since = self.live_step, self.live_since
-        with self.tidy.writing(self.result):
+        with self.writing_apart('unedited') as memories:
             clean_at_once(self.result, plane, region, wanted, self.locked)
-        for place in np.ndindex(region.size):
-            at = (plane, region.top + place[0], region.left + place[1])
-            value = int(wanted[place])
-            self.pixels.write(at, value, 'unedited', self.locked, step, since)
-        self.check_safe(before, model, 'unedited')
-        if step:
-            self.previous, self.fresh = step, fresh
+            self.pixels.write_all(
+                plane, region, wanted, 'unedited', self.locked, *memories
+            )
 
     @precondition(lambda self: self.running is None)
     @rule(plane=planes, region=regions | whole)
     def forget(self, plane: int, region: Region) -> None:
         """Give edits back to the model."""
-        before, model = self.pixels.copies()
-        self.tidy.forget()
-        fresh = self.begin_step()
-        step, since = self.live_step, self.live_since
-        with self.tidy.writing(self.result):
-            count = forget_edits(
-                self.result,
-                (plane, slice(None), slice(None)),
-                region,
-                locked=self.locked,
+        at = (plane, slice(None), slice(None))
+        with self.writing_apart('everywhere') as memories:
+            count = forget_edits(self.result, at, region, locked=self.locked)
+            assert count == self.pixels.forget_all(
+                plane, region, self.locked, *memories
             )
-        assert count == self.pixels.forget_all(
-            plane, region, self.locked, step, since
-        )
-        self.check_safe(before, model, 'everywhere')
-        if step:
-            self.previous, self.fresh = step, fresh
 
     @precondition(lambda self: self.running is None)
     @rule()

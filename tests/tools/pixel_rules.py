@@ -227,6 +227,23 @@ class Pixels:
         since.setdefault(at, (now, model))
         self.data[at] = self.model[at] = value
 
+    def write_all(
+        self,
+        plane: int,
+        region: Region,
+        values: Array,
+        mode: str,
+        locked: set[int],
+        memory: Memory,
+        since: Memory | None = None,
+        history: History | None = None,
+    ) -> None:
+        """Let the model say what the pixels of a region are."""
+        for row, column in np.ndindex(region.size):
+            at = (plane, region.top + row, region.left + column)
+            value = int(values[row, column])
+            self.write(at, value, mode, locked, memory, since, history)
+
     def put_back(self, memory: Memory, locked: set[int]) -> None:
         """Take back what is remembered, but no edit and no locked class."""
         for at, under in memory.notes.items():
@@ -283,6 +300,33 @@ class Pixels:
             for row in range(rows.start, rows.stop)
             for column in range(columns.start, columns.stop)
         )
+
+
+def check_safe(
+    now: Array, before: Array, model: Array, locked: set[int], mode: str
+) -> None:
+    """Check that no edit and no locked class has changed in some mode.
+
+    Parameters
+    ----------
+    now, before : array
+        Labels.
+    model : array
+        What the model had written before.
+    locked : set of int
+    mode : str
+        One of ``WriteMode``, 'cancelled' or 'revert'.
+    """
+    # A plane that was empty may become so again.
+    is_back = mode in ('cancelled', 'revert')
+    for value in locked - {0} if is_back else locked:
+        np.testing.assert_array_equal(now == value, before == value)
+    is_edited = before != model
+    if mode == 'unedited':
+        np.testing.assert_array_equal(now[is_edited], before[is_edited])
+    if mode == 'background':
+        painted = is_edited & (before != 0)
+        np.testing.assert_array_equal(now[painted], before[painted])
 
 
 def join(earlier: Memory, later: Memory) -> None:
