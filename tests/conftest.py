@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,30 @@ from napari_naclip.engine.store import budgets
 torch.set_num_threads(1)
 
 GOLDEN = Path(__file__).parent / 'golden'
+
+
+def freeze_the_living() -> None:
+    """Have no later collection look at what is there now."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """Spare collections what all the tests have imported, which stays.
+
+    That is a million objects and half a second for each full collection, of
+    which napari has one after each window, and a run one for each batch that
+    found no room.
+    """
+    freeze_the_living()
+
+
+@pytest.fixture
+def all_collected() -> Iterator[None]:
+    """Have collections that look at everything, as without tests."""
+    gc.unfreeze()
+    yield
+    freeze_the_living()
 
 
 @pytest.fixture(scope='session')

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import gc
+import time
 import types
 import weakref
+from collections.abc import Iterable
 
 import pytest
 
+from napari_naclip.layers.maps import is_map
 from sliders import drag
+
+TIMEOUT = 60_000
+#: Seconds after which what was deleted counts as held.
+SOON = 1.0
+
+
+def all_gone(held: Iterable[weakref.ref]) -> bool:
+    gc.collect()
+    return not any(each() is not None for each in held)
 
 
 def describe_holders(thing: object, depth: int = 3) -> list[str]:
@@ -32,6 +44,8 @@ def describe_holders(thing: object, depth: int = 3) -> list[str]:
                 look(each, level + 1)
 
     seen.add(id(lines))
+    # What is frozen would not be named.
+    gc.unfreeze()
     look(thing, 0)
     return lines
 
@@ -40,7 +54,7 @@ def describe_holders(thing: object, depth: int = 3) -> list[str]:
 USES = ('nothing', 'brush', 'slider', 'Why', 'Next', 'a second run')
 
 
-def use(widget, labels, what, *, run, press, qtbot, settle) -> None:
+def use(viewer, widget, labels, what, *, run, press, qtbot, settle) -> None:
     """Do something with the result of a run."""
     if what == 'brush':
         press(widget.correct.more)
@@ -52,12 +66,20 @@ def use(widget, labels, what, *, run, press, qtbot, settle) -> None:
     elif what == 'Why':
         widget.why.more.setChecked(True)
         press(widget.why.boxes['confidence'])
-        qtbot.wait(1000)
+        qtbot.waitUntil(
+            lambda: any(map(is_map, viewer.layers)), timeout=TIMEOUT
+        )
         press(widget.why.boxes['confidence'])
     elif what == 'Next':
         widget.correct.more.setChecked(True)
         press(widget.correct.guide.next)
-        qtbot.wait(2000)
+        qtbot.waitUntil(
+            lambda: (
+                widget.correct.guide.accept.isEnabled()
+                and widget._corrections.guide.is_idle
+            ),
+            timeout=TIMEOUT,
+        )
     elif what == 'a second run':
         run(widget)
     qtbot.wait(300)
@@ -85,6 +107,7 @@ def test_deleted_layers_go(
     settle(widget)
     labels = viewer.layers[-1]
     use(
+        viewer,
         widget,
         labels,
         what,
@@ -104,8 +127,9 @@ def test_deleted_layers_go(
         held['pixels'] = weakref.ref(image.data)
         viewer.layers.remove(image)
     del labels, image
-    qtbot.wait(1000)
-    gc.collect()
+    end = time.monotonic() + SOON
+    while not all_gone(held.values()) and time.monotonic() < end:
+        qtbot.wait(20)
     left = {name: each() for name, each in held.items()}
     for name, each in left.items():
         assert each is None, '\n'.join([name, *describe_holders(each)[:60]])

@@ -10,6 +10,8 @@ import pytest
 from napari_naclip.ui import jobs
 from napari_naclip.ui.imports import collect_once, young_collections
 
+pytestmark = pytest.mark.usefixtures('all_collected')
+
 
 class Node:
     """Part of a cycle."""

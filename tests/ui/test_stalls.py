@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 from qtpy.QtCore import QTimer
 
 
+@pytest.mark.usefixtures('all_collected')
 def test_window_is_never_held_up_for_long(
     make_napari_viewer, open_widget, press, wait_for_rest, qtbot
 ) -> None:
