@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import json
 import os
@@ -14,7 +15,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file
 
 from napari_naclip.engine.clip import load
-from napari_naclip.engine.clip.text import clip_tokenizer
+from napari_naclip.engine.clip.text import Tokenizer, clip_tokenizer
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.store import budgets
 
@@ -61,11 +62,17 @@ def golden_clip() -> torch.nn.Module:
     return model
 
 
+@pytest.fixture(scope='session')
+def tokenizer() -> Tokenizer:
+    """Return CLIP's tokenizer, which a fifth of a second goes into."""
+    return clip_tokenizer()
+
+
 @pytest.fixture
-def golden_model(golden_clip: torch.nn.Module) -> Model:
+def golden_model(golden_clip: torch.nn.Module, tokenizer: Tokenizer) -> Model:
     """Return the golden CLIP as a model in float32 on the CPU."""
     return load_model(
-        (golden_clip, clip_tokenizer()), device='cpu', precision='float32'
+        (golden_clip, tokenizer), device='cpu', precision='float32'
     )
 
 
@@ -86,8 +93,38 @@ def empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)
 
 
+@pytest.fixture(scope='session')
+def plugins_read_once() -> Iterator[None]:
+    """Read the manifests of the plugins once, not again for each window."""
+    from npe2 import PluginManifest
+
+    discover = PluginManifest.discover
+
+    @functools.cache
+    def found() -> tuple[object, ...]:
+        return tuple(discover())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            PluginManifest,
+            'discover',
+            lambda paths=(): discover(paths) if paths else iter(found()),
+        )
+        yield
+
+
+@pytest.fixture
+def unsaved_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no settings of napari, which tests change, on the disk."""
+    from napari.settings import NapariSettings
+
+    monkeypatch.setattr(NapariSettings, 'save', lambda *_, **__: None)
+
+
 @pytest.fixture
 def make_napari_viewer(
+    plugins_read_once: None,
+    unsaved_settings: None,
     make_napari_viewer: Callable[..., object],
 ) -> Callable[..., object]:
     """Return napari's function, with asynchronous slicing if NAPARI_ASYNC=1.

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_naclip.engine.clip import load
-from napari_naclip.engine.clip.text import clip_tokenizer
+from napari_naclip.engine.clip.text import Tokenizer
 from napari_naclip.engine.models import Model, load_model
 
 VISION = {'image_size': 32, 'layers': 2, 'width': 32, 'patch_size': 8}
@@ -49,8 +49,8 @@ def tiny_clip(make_clip: Callable[..., torch.nn.Module]) -> torch.nn.Module:
 
 
 @pytest.fixture
-def tiny_model(tiny_clip: torch.nn.Module) -> Model:
+def tiny_model(tiny_clip: torch.nn.Module, tokenizer: Tokenizer) -> Model:
     """Return the tiny CLIP as a model in float32 on the CPU."""
     return load_model(
-        (tiny_clip, clip_tokenizer()), device='cpu', precision='float32'
+        (tiny_clip, tokenizer), device='cpu', precision='float32'
     )

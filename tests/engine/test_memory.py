@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_naclip.engine.batches import is_out_of_memory
-from napari_naclip.engine.clip.text import clip_tokenizer
+from napari_naclip.engine.clip.text import Tokenizer
 from napari_naclip.engine.clip.tower import ImageTower
 from napari_naclip.engine.errors import OutOfMemoryError
 from napari_naclip.engine.features import DictStore
@@ -87,29 +87,31 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Memory:
 
 
 def make_model(
-    clip: torch.nn.Module, device: torch.device, dtype: torch.dtype
+    clip: torch.nn.Module,
+    tokenizer: Tokenizer,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Model:
     """Return a model whose image tower believes to be on a device."""
-    model = load_model(
-        (clip, clip_tokenizer()), device='cpu', precision='float32'
-    )
+    model = load_model((clip, tokenizer), device='cpu', precision='float32')
     model.device, model.dtype = device, dtype
     model.tower.to(device, dtype)
     return model
 
 
 @pytest.fixture
-def card_model(memory: Memory, tiny_clip: torch.nn.Module) -> Model:
-    return make_model(tiny_clip, CARD, torch.float32)
+def card_model(
+    memory: Memory, tiny_clip: torch.nn.Module, tokenizer: Tokenizer
+) -> Model:
+    return make_model(tiny_clip, tokenizer, CARD, torch.float32)
 
 
 @pytest.fixture
-def expected(tiny_clip: torch.nn.Module) -> np.ndarray:
+def expected(tiny_model: Model) -> np.ndarray:
     """Return the labels with room for everything."""
-    model = load_model(
-        (tiny_clip, clip_tokenizer()), device='cpu', precision='float32'
-    )
-    return segment(IMAGE, 'sky; tree', model=model, settings=SETTINGS).labels
+    return segment(
+        IMAGE, 'sky; tree', model=tiny_model, settings=SETTINGS
+    ).labels
 
 
 @pytest.mark.parametrize('error', ERRORS.values(), ids=ERRORS)
@@ -174,9 +176,9 @@ def test_the_next_run_starts_on_the_device_again(
 
 
 def test_the_precision_is_restored_with_the_device(
-    memory: Memory, tiny_clip: torch.nn.Module
+    memory: Memory, tiny_clip: torch.nn.Module, tokenizer: Tokenizer
 ) -> None:
-    model = make_model(tiny_clip, CARD, torch.bfloat16)
+    model = make_model(tiny_clip, tokenizer, CARD, torch.bfloat16)
     memory.room['mps'] = 0
     segment(IMAGE, 'sky; tree', model=model, settings=SETTINGS)
     assert memory.batches[-1][:2] == ('cpu', 'float32')
@@ -271,15 +273,13 @@ def test_another_error_is_not_taken_for_a_lack_of_memory(
 
 @pytest.fixture
 def overflowing(
-    make_clip: Callable[..., torch.nn.Module],
+    make_clip: Callable[..., torch.nn.Module], tokenizer: Tokenizer
 ) -> Model:
     """Return a float16 model in which bright windows overflow."""
     clip = make_clip()
     # Patch embeddings beyond 65504 for pixels of more than about 1.
     clip.visual.conv1.weight.data.fill_(65000 / 200)
-    return load_model(
-        (clip, clip_tokenizer()), device='cpu', precision='float16'
-    )
+    return load_model((clip, tokenizer), device='cpu', precision='float16')
 
 
 def test_an_overflow_is_computed_again_in_float32(

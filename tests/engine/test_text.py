@@ -14,6 +14,7 @@ from napari_naclip.engine.clip.build import build_clip
 from napari_naclip.engine.clip.text import (
     BATCH_SIZE,
     TextTower,
+    Tokenizer,
     clip_tokenizer,
     embed_query,
 )
@@ -41,8 +42,8 @@ TEXTS = [
 
 
 @pytest.fixture
-def tower(tiny_clip: torch.nn.Module) -> TextTower:
-    return TextTower(tiny_clip, clip_tokenizer(), device=CPU)
+def tower(tiny_clip: torch.nn.Module, tokenizer: Tokenizer) -> TextTower:
+    return TextTower(tiny_clip, tokenizer, device=CPU)
 
 
 def encode(tower: TextTower, texts: list[str]) -> torch.Tensor:
