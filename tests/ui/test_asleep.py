@@ -10,7 +10,7 @@ import pytest
 
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.live import LiveSegmentation
-from napari_naclip.ui import kept_live
+from napari_naclip.ui import kept_parts
 
 TIMEOUT = 60_000
 
@@ -84,7 +84,7 @@ def test_a_plane_that_sleeps_follows_when_displayed(
     before = labels.data.copy()
     assert (before != awake).any()
 
-    monkeypatch.setattr(kept_live, '_MOST_KEPT', 1)
+    monkeypatch.setattr(kept_parts, '_MOST_KEPT', 1)
     for plane in (1, 0):
         # The other one goes to sleep each time.
         viewer.dims.set_point(0, plane)

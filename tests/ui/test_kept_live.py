@@ -15,7 +15,8 @@ from napari_naclip.engine import segmenter
 from napari_naclip.engine.types import Progress, Region, Settings
 from napari_naclip.layers.picture import Picture
 from napari_naclip.layers.read import take_snapshots
-from napari_naclip.ui import kept_live
+from napari_naclip.ui import kept_live, kept_parts
+from napari_naclip.ui.compute import ModelRequest
 from napari_naclip.ui.kept_image import has_channels
 from napari_naclip.ui.kept_live import LiveBook
 from napari_naclip.ui.live_thread import LiveThread, Question, Wish
@@ -42,11 +43,13 @@ def owner() -> Owner:
     return Owner()
 
 
-def add_all(book: LiveBook, snapshots, result, owner: Owner) -> None:
+def add_all(
+    book: LiveBook, snapshots, result, owner: Owner, model: object = None
+) -> None:
     """Keep all jobs of a run."""
     request = SimpleNamespace(
         image=result.image,
-        model=None,
+        model=model,
         classes=None,
         settings=Settings(),
         snapshots=snapshots,
@@ -102,7 +105,7 @@ def test_what_answered_last_stays_awake(owner: Owner) -> None:
     book.use(asleep)
     assert len(book) == 12
     keys = awake(book, result, snapshots)
-    assert len(keys) == kept_live._MOST_KEPT
+    assert len(keys) == kept_parts._MOST_KEPT
     assert asleep.snapshot.plane_key in keys
     # Of two that were made one after the other, the older one sleeps first.
     assert (11,) in keys
@@ -133,7 +136,7 @@ def test_what_an_aside_wakes_counts_too(owner: Owner, monkeypatch) -> None:
         for _ in kept.wake():
             pass
     keys = awake(book, result, snapshots)
-    assert len(keys) == kept_live._MOST_KEPT
+    assert len(keys) == kept_parts._MOST_KEPT
     # None of them let another one sleep.
     assert {each.plane_key for each in snapshots[1:4]} < set(keys)
 
@@ -182,6 +185,111 @@ def test_what_is_replaced_sleeps_though_others_hold_it(owner: Owner) -> None:
     assert old.live is None
     viewer.layers.remove(result.labels)
     assert new.live is None
+
+
+@pytest.fixture
+def parts():
+    """Return viewer, result, and the left and right part of its plane."""
+    viewer, result = make_stack(1)
+    (plane,) = take_snapshots(result.image, viewer, Settings())
+    return (
+        viewer,
+        result,
+        replace(plane, region=Region(0, 0, 8, 4)),
+        replace(plane, region=Region(0, 4, 8, 8)),
+    )
+
+
+def test_parts_of_several_runs_are_kept(parts, owner: Owner) -> None:
+    viewer, result, left, right = parts
+    book = LiveBook(viewer)
+    add_all(book, (left,), result, owner)
+    add_all(book, (right,), result, owner)
+    found = book.find(result, left.index)
+    assert [each.snapshot for each in found] == [left, right]
+    # Two columns of both are those of a third run.
+    middle = replace(left, region=Region(0, 3, 8, 5))
+    add_all(book, (middle,), result, owner)
+    found = book.find(result, left.index)
+    assert [each.snapshot.region for each in found] == [
+        Region(0, 0, 8, 3),
+        Region(0, 5, 8, 8),
+        middle.region,
+    ]
+    # What is left of a region is another one for what answers.
+    assert [each.live is None for each in found] == [True, True, False]
+    add_all(book, (replace(left, region=None),), result, owner)
+    assert len(book) == 1
+
+
+@pytest.mark.parametrize(
+    'change', ['model', 'level', 'axes', 'picture', 'nothing']
+)
+def test_only_parts_that_were_seen_alike_stay(
+    parts, owner: Owner, change: str
+) -> None:
+    viewer, result, left, right = parts
+    changes = {
+        'level': {'level': 1},
+        'axes': {'is_transposed': True, 'region': Region(4, 0, 8, 8)},
+        'picture': {'data': np.ones((1, 8, 8))},
+    }
+    book = LiveBook(viewer)
+    old, new = ModelRequest('demo'), ModelRequest('demo', may_download=True)
+    if change == 'model':
+        new = ModelRequest('demo', precision='float32')
+    add_all(book, (left,), result, owner, old)
+    right = replace(right, **changes.get(change, {}))
+    add_all(book, (right,), result, owner, new)
+    assert len(book) == (2 if change == 'nothing' else 1)
+
+
+def test_all_parts_follow_the_panel_that_ran_last(parts, owner: Owner) -> None:
+    viewer, result, left, right = parts
+    book = LiveBook(viewer)
+    add_all(book, (left,), result, owner)
+    other = Owner()
+    add_all(book, (right,), result, other)
+    assert [k.owner() for k in book.find(result, left.index)] == [other] * 2
+
+
+def test_older_parts_sleep_where_room_is_short(
+    parts, owner: Owner, monkeypatch
+) -> None:
+    viewer, result, left, right = parts
+    monkeypatch.setattr(kept_parts, '_MOST_PIXELS', 40)
+    book = LiveBook(viewer)
+    add_all(book, (left,), result, owner)
+    add_all(book, (right,), result, owner)
+    found = book.find(result, left.index)
+    assert [each.live is None for each in found] == [True, False]
+    # Who answers in turn is not the one of the last run.
+    found[0].live = Live()
+    book.use(found[0])
+    assert [each.live is None for each in found] == [True, False]
+    # All of one run stay, as many as they are.
+    add_all(book, (left, right), result, owner)
+    found = book.find(result, left.index)
+    assert [each.live is None for each in found] == [False, False]
+
+
+@pytest.mark.parametrize('change', ['none', 'model'])
+def test_a_run_is_to_change_what_it_covers(
+    parts, owner: Owner, change: str
+) -> None:
+    viewer, result, left, right = parts
+    book = LiveBook(viewer)
+    add_all(book, (left,), result, owner)
+    add_all(book, (right,), result, owner)
+    request = SimpleNamespace(
+        target=result,
+        model='other' if change == 'model' else None,
+        snapshots=(replace(left, region=Region(0, 0, 2, 2)),),
+    )
+    found = [kept.snapshot for kept in book.find_before(request)]
+    assert found == ([left, right] if change == 'model' else [left])
+    request.target = None
+    assert not book.find_before(request)
 
 
 def test_memory_is_given_back(owner: Owner) -> None:

@@ -195,10 +195,14 @@ def merge_reaches(
     Parameters
     ----------
     parts : sequence of tuple of ClassReach
-        Of the same classes; at least one.
+        At least one; not all of them need to know all classes.
     """
+    by_value: dict[int, list[ClassReach]] = {}
+    for part in parts:
+        for reach in part:
+            by_value.setdefault(reach.value, []).append(reach)
     merged = []
-    for each in zip(*parts, strict=True):
+    for each in by_value.values():
         nearest = max(each, key=lambda reach: reach.peak)
         merged.append(
             dataclasses.replace(

@@ -8,6 +8,7 @@ may be more than memory holds. Snapshots are taken in ``read``.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 from napari_naclip.engine.types import Region
 from napari_naclip.layers.picture import Channel, compose
 from napari_naclip.layers.plane import LazyPlane
+from napari_naclip.layers.regions import trim_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.types import Settings
+
+#: Pixels that a mask of what is left of a region may have: one for each byte.
+_MOST_LEFT = 2**27
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,51 @@ class PlaneSnapshot:
         if region is not None:
             return region
         return Region(0, 0, *self.size)
+
+    @property
+    def area(self) -> Region:
+        """The part of the plane that is labeled, in its pixels."""
+        return self.region or Region(0, 0, *self.size)
+
+    def without(self, other: PlaneSnapshot) -> PlaneSnapshot | None:
+        """Return what is left where another one's pixels are not meant.
+
+        It has the same labels there: unless the region is an image of its
+        own, its windows are those of the whole plane.
+
+        Parameters
+        ----------
+        other : PlaneSnapshot
+            Of the same plane, displayed in the same way.
+
+        Returns
+        -------
+        PlaneSnapshot or None
+            Itself if they share no pixel. None if nothing is left, or if
+            that takes too large a mask to tell.
+        """
+        own, theirs = self.area, other.area
+        if not own.meets(theirs):
+            return self
+        shared = own.intersection(theirs)
+        if self.mask is not None:
+            mask = self.mask.copy()
+        elif math.prod(own.size) <= _MOST_LEFT:
+            mask = np.ones(own.size, bool)
+        else:
+            return None
+        lost = mask[shared.within(own)].copy()
+        if other.mask is not None:
+            lost &= other.mask[shared.within(theirs)]
+        if not lost.any():
+            return self
+        mask[shared.within(own)] &= ~lost
+        if not mask.any():
+            return None
+        if self.is_cut:
+            return dataclasses.replace(self, mask=mask)
+        region, left = trim_region(own, mask)
+        return dataclasses.replace(self, region=region, mask=left)
 
     def orient(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return an array (H, W) as displayed with the axes of the layer."""

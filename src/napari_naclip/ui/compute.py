@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_naclip.engine import hub, registry
@@ -46,7 +46,7 @@ class ModelRequest:
         A file for the named architecture.
     device, precision : str
     may_download : bool
-        Whether the person agreed to a download.
+        Whether the person agreed to a download; it is no other model for it.
     activation : str
         ``'auto'``: the model's own.
     """
@@ -55,7 +55,7 @@ class ModelRequest:
     weights: Path | None = None
     device: str = 'auto'
     precision: Precision = 'auto'
-    may_download: bool = False
+    may_download: bool = field(default=False, compare=False)
     activation: str = 'auto'
 
 

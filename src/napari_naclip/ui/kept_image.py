@@ -164,13 +164,11 @@ def has_channels(kept: KeptLive, viewer: ViewerModel) -> bool:
 
 
 def visible_part(kept: KeptLive, viewer: ViewerModel) -> Region | None:
-    """Return what the canvas shows of a plane, in pixels of what is read.
+    """Return what the canvas shows of a plane, in its pixels.
 
     None where that is not to be told.
     """
     own = kept.snapshot
-    if own.is_cut:
-        return None
     try:
         (seen,) = take_snapshots(
             kept.request.image,

@@ -1,7 +1,6 @@
 """The planes that a viewer's last runs looked at, ready to answer again.
 
-What answers holds the picture as the model saw it and how each pixel was
-decided, so that only the last few are kept awake. All others are made again
+Only the last few are kept awake (``kept_parts``). All others are made again
 from the kept features when they are asked; those whose image or labels have
 gone are forgotten.
 """
@@ -24,6 +23,7 @@ from napari_naclip.ui.kept_image import (
     has_channels,
     is_as_seen,
 )
+from napari_naclip.ui.kept_parts import find_rest, is_touched, make_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
     from napari_naclip.ui.compute import ModelRequest
     from napari_naclip.ui.jobs import Finished, RunRequest
     from napari_naclip.ui.live import LiveUpdater
-
-#: Planes that are kept awake, regions of each, and pixels of all, at most.
-_MOST_KEPT = 8
-_MOST_REGIONS = 32
-_MOST_PIXELS = 2**25
 
 _USES = itertools.count()
 
@@ -129,6 +124,13 @@ class KeptLive:
     def is_of(self, result: Result, plane: tuple[int | slice, ...]) -> bool:
         """Return whether it labels a plane of a result, or a part of it."""
         return self.result is result and self.snapshot.index == plane
+
+    def find_parts(self) -> tuple[KeptLive, ...]:
+        """Return all that answers for its plane, what came last at the end."""
+        book = None if self.book is None else self.book()
+        if book is None:
+            return (self,)
+        return book.find(self.result, self.snapshot.index)
 
     def is_led_by(self, updater: LiveUpdater) -> bool:
         """Return whether it follows a panel, as far as panels go."""
@@ -222,13 +224,18 @@ class LiveBook:
         locked: frozenset[int],
         owner: LiveUpdater,
     ) -> None:
-        """Keep what a run made; it takes the place of older ones."""
-        plane = finished.snapshot.index
-        self._drop(
-            lambda kept: (
-                kept.is_of(result, plane) and kept.request is not request
-            )
-        )
+        """Keep what a run made; older ones answer for what is left of them.
+
+        Nothing is left of those that saw the plane in another way.
+        """
+        plane, kept_now = finished.snapshot.index, list[KeptLive]()
+        for kept in self._kept:
+            rest: KeptLive | None = kept
+            if kept.is_of(result, plane) and kept.request is not request:
+                rest = find_rest(kept, request, finished.snapshot, owner)
+            if rest is not None:
+                kept_now.append(rest)
+        self._keep_only(kept_now)
         if finished.live is None:
             return
         settings = finished.snapshot.adapt(request.settings)
@@ -263,26 +270,7 @@ class LiveBook:
     def _make_room(
         self, result: Result, shown: tuple[int | slice, ...]
     ) -> None:
-        """Let whole planes sleep, the oldest first, but not the one shown."""
-        own = _key(result, shown)
-        kept_now = sorted(self._kept, key=lambda kept: kept.used)
-        here = [k for k in kept_now if k.live and k.key == own]
-        for kept in here[:-_MOST_REGIONS]:
-            kept.live = None
-        while True:
-            awake = [kept for kept in kept_now if kept.live is not None]
-            # A plane was used when the last of its regions was.
-            planes = {kept.key: kept.used for kept in awake}
-            is_much = len(planes) > _MOST_KEPT or (
-                sum(kept.pixels for kept in awake) > _MOST_PIXELS
-            )
-            planes.pop(own, None)
-            if not planes or not is_much:
-                return
-            oldest = min(planes, key=planes.__getitem__)
-            for kept in awake:
-                if kept.key == oldest:
-                    kept.live = None
+        make_room(self._kept, _key(result, shown))
 
     def find(
         self, result: Result, plane: tuple[int | slice, ...]
@@ -303,14 +291,12 @@ class LiveBook:
 
     def find_before(self, request: RunRequest) -> tuple[KeptLive, ...]:
         """Return what answers for labels that a run has not finished yet."""
-        result = request.target
-        if result is None:
-            return ()
-        keys = {_key(result, each.index) for each in request.snapshots}
         return tuple(
             kept
             for kept in self._kept
-            if kept.key in keys and kept.request is not request
+            if kept.result is request.target
+            and kept.request is not request
+            and is_touched(kept, request)
         )
 
     def forgive(self, updater: LiveUpdater) -> None:
@@ -343,11 +329,14 @@ class LiveBook:
                 kept.live.free()
 
     def _drop(self, is_gone: Callable[[KeptLive], bool]) -> None:
-        gone = [kept for kept in self._kept if is_gone(kept)]
-        self._kept = [kept for kept in self._kept if kept not in gone]
-        for kept in gone:
-            # Others hold it still, such as the regions that were found.
-            kept.live = None
+        self._keep_only([kept for kept in self._kept if not is_gone(kept)])
+
+    def _keep_only(self, kept_now: list[KeptLive]) -> None:
+        before, self._kept = self._kept, kept_now
+        for kept in before:
+            if kept not in kept_now:
+                # Others hold it still, such as the regions that were found.
+                kept.live = None
 
     def _on_layer_removed(self, event: Any) -> None:
         layer = event.value

@@ -27,7 +27,7 @@ from napari_naclip.ui.turns import Turns
 from napari_naclip.ui.wanted import WantedLabels
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from napari.components import ViewerModel
 
@@ -63,7 +63,8 @@ class LiveUpdater(QObject):
     Signals
     -------
     followed
-        Labels are as they should be, after a run or a change.
+        Labels are as they should be, after a run or a change, as far as they
+        can be.
     """
 
     followed = Signal()
@@ -179,15 +180,15 @@ class LiveUpdater(QObject):
         plane = shown_plane(result.labels, self._viewer)
         if plane is None:
             return result, ()
-        kept = tuple(
-            each
-            for each in self._session.lives.find(result, plane)
-            if may_lead(each, self, self._viewer)
-        )
+        kept = self._leads(self._session.lives.find(result, plane))
         rows = self._classes.rows()
         if kept and not may_update(result, kept[0].snapshot, rows):
             return result, ()
         return result, kept
+
+    def _leads(self, kept: Iterable[KeptLive]) -> tuple[KeptLive, ...]:
+        """Return what follows this panel."""
+        return tuple(x for x in kept if may_lead(x, self, self._viewer))
 
     def look_now(self) -> None:
         """Ask for what labels are to be, if they are not: ``is_busy`` then."""
@@ -312,6 +313,8 @@ class LiveUpdater(QObject):
         if not is_last:
             # The newer wish was stopped with it, and may go well.
             self.look()
+        # Other parts of the plane may have.
+        self.followed.emit()
 
     def rewrite(
         self,
@@ -341,17 +344,14 @@ class LiveUpdater(QObject):
         self._session.lives.add(
             request, finished, result, self._classes.locked_values(), self
         )
-        self._writer.steps.forget()
+        # Parts of earlier runs may follow to what this one was asked for.
+        self._writer.steps.go_on(result, self._wanted.describe_run(request))
         self.followed.emit()
 
     def _on_cancelled(self, request: RunRequest, is_shown: bool) -> None:
         # At once: what is typed while it stops is for labels to follow.
         self._wanted.accept_run(
-            [
-                each
-                for each in self._session.lives.find_before(request)
-                if may_lead(each, self, self._viewer)
-            ],
+            self._leads(self._session.lives.find_before(request)),
             request,
             is_shown=is_shown,
         )
@@ -385,12 +385,7 @@ class LiveUpdater(QObject):
             label_layers.revert(result, self._classes.locked_values())
         self._writer.steps.forget()
         self._wanted.accept_reverted(
-            [
-                each
-                for each in self._session.lives.find_all(result)
-                if may_lead(each, self, self._viewer)
-            ],
-            restored,
+            self._leads(self._session.lives.find_all(result)), restored
         )
         self._show_revert(result)
         self._panel.show_rest(

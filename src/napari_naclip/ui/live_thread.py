@@ -75,12 +75,16 @@ class Wish:
     is_replaced: threading.Event = field(default_factory=threading.Event)
 
     def still_asks(self, questions: tuple[Question, ...]) -> bool:
-        """Return whether questions are those without an answer."""
-        return [
-            (each.kept, each.wanted)
+        """Return whether questions are those without an answer.
+
+        In whichever order: another part of the plane may be in sight by now.
+        """
+        left = {
+            id(each.kept): each.wanted
             for each in self.questions
             if each.kept.shown != each.wanted
-        ] == [(each.kept, each.wanted) for each in questions]
+        }
+        return left == {id(each.kept): each.wanted for each in questions}
 
 
 @dataclass(slots=True, eq=False)
@@ -288,7 +292,9 @@ class LiveThread:
             self._tell(Told(wish, question, what, counts))
 
     def _fulfill(self, wish: Wish) -> None:
+        """Answer all questions; one that fails keeps no other from it."""
         done = 0
+        failed: Exception | None = None
         while not wish.is_stopped.is_set():
             if not SLOT.try_acquire():
                 if wish.is_replaced.is_set():
@@ -297,15 +303,28 @@ class LiveThread:
             try:
                 with threads_left_for_window(wish.reserved_cores):
                     for question in wish.questions[done:]:
-                        if not self._answer(wish, question):
+                        outcome = self._try(wish, question)
+                        if isinstance(outcome, Exception):
+                            forget_locals(outcome)
+                            failed = failed or outcome
+                        elif not outcome:
                             return
                         done += 1
             except MakeWay:
                 continue
             finally:
                 SLOT.release()
-            self._say(wish, None, None)
+            self._say(wish, None, failed)
             return
+
+    def _try(self, wish: Wish, question: Question) -> bool | Exception:
+        """Return what ``_answer`` returns, or why it cannot be answered."""
+        try:
+            return self._answer(wish, question)
+        except MakeWay:
+            raise
+        except Exception as error:  # noqa: BLE001 - the next one may go well
+            return error
 
     def _answer(self, wish: Wish, question: Question) -> bool:
         """Answer a question; return whether it was not given up."""

@@ -123,10 +123,12 @@ class AnswerWriter:
         self, told: Told, kept: KeptLive, made: Segmentation, kept_pixels: int
     ) -> None:
         """Note that an answer is in the layer, to stay."""
-        store_recipe(
-            kept.result.labels,
-            {**made.recipe, 'picture': kept.snapshot.describe()},
-        )
+        if kept in kept.find_parts()[-1:]:
+            # It tells of the last run, whichever part is answered last.
+            store_recipe(
+                kept.result.labels,
+                {**made.recipe, 'picture': kept.snapshot.describe()},
+            )
         if told.counts is not None:
             before = self._counts
             self._counts = (

@@ -95,6 +95,23 @@ class ChangeSteps:
             self.forget()
         self._asked = asked
 
+    def go_on(self, result: Result | None, asked: Shown) -> None:
+        """Let what follows to what a run was asked for be of its step.
+
+        Parameters
+        ----------
+        result : Result or None
+            Into which it has written.
+        asked : Shown
+            See ``begin``.
+        """
+        self.forget()
+        if result is not None and result.previous is not None:
+            self._step, self._asked = result.previous, asked
+            self._held = weakref.ref(result, self._on_gone)
+            # Any other change is of another step, however soon it comes.
+            self._is_over = True
+
     def forget(self) -> None:
         """Begin another step with the next change."""
         self._step = self._held = self._asked = None

@@ -65,6 +65,14 @@ class WantedLabels:
         """
         return self._complete(Settings(**self._options.settings_part()))
 
+    def describe_run(self, request: RunRequest) -> Shown:
+        """Return what a run was asked for, as ``describe`` would."""
+        live = {
+            name: getattr(request.settings, name)
+            for name in (*self._options.settings_part(), 'threshold')
+        }
+        return Shown(request.classes, Settings(**live), frozenset())
+
     def _complete(self, settings: Settings) -> Shown:
         listed = self._classes.class_list()
         return Shown(
@@ -83,12 +91,15 @@ class WantedLabels:
     def ask(self, kept: Iterable[KeptLive]) -> tuple[Question, ...]:
         """Return what to ask where labels are not what they should be.
 
+        First of what the canvas shows.
+
         Raises
         ------
         NaclipError
             If no class is on.
         """
-        questions = []
+        questions: list[Question] = []
+        later: list[Question] = []
         for each in kept:
             wanted = self.find(each)
             if each.takes(wanted):
@@ -97,10 +108,12 @@ class WantedLabels:
                 if each.failed.is_enough_for(wanted):
                     continue
                 each.failed = None
-            questions.append(
-                Question(each, wanted, visible_part(each, self._viewer))
+            own, seen = each.snapshot, visible_part(each, self._viewer)
+            is_seen = seen is None or own.area.meets(seen)
+            (questions if is_seen else later).append(
+                Question(each, wanted, None if own.is_cut else seen)
             )
-        return tuple(questions)
+        return (*questions, *later)
 
     def accept(self, kept: Iterable[KeptLive]) -> None:
         """Leave labels as they are: only the next change counts."""
@@ -172,4 +185,6 @@ class WantedLabels:
             if kept.shown != question.wanted:
                 kept.failed = question.wanted
                 is_mixed = is_mixed or kept.shown is None
-        return is_mixed
+        # Another part of the plane may be as wanted.
+        parts = wish.questions[0].kept.find_parts()
+        return is_mixed or len({each.failed is None for each in parts}) > 1

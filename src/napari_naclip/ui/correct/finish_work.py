@@ -193,5 +193,10 @@ def _find_confidence(
         if whole is None:
             whole = np.full(like.shape, np.nan, np.float16)
         if whole[at].shape == part.shape:
-            whole[at] = part
+            mask = snapshot.mask
+            np.copyto(
+                whole[at],
+                part,
+                where=True if mask is None else snapshot.orient(mask),
+            )
     return whole

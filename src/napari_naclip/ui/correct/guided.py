@@ -119,7 +119,7 @@ class Guided:
             own.result is kept.result
             and own.snapshot.index == kept.snapshot.index
             and own.snapshot.is_transposed == kept.snapshot.is_transposed
-            and _area(own.snapshot) == _area(kept.snapshot)
+            and own.snapshot.area == kept.snapshot.area
         )
 
     def take(self, found: Found) -> None:
@@ -185,7 +185,7 @@ class Guided:
             yield
         if regions is not self.guidance.regions:
             return
-        area = _area(snapshot)
+        area = snapshot.area
         top, left = box.top + area.top, box.left + area.left
         bottom, right = top + len(mask), left + mask.shape[1]
         self._placed = (
@@ -219,16 +219,11 @@ class Guided:
         return [(values[i], float(shares[i])) for i in order]
 
 
-def _area(snapshot: PlaneSnapshot) -> Region:
-    """Return the pixels of the plane, as displayed, that are labeled."""
-    return snapshot.region or Region(0, 0, *snapshot.size)
-
-
 def _read(
     array: Any, snapshot: PlaneSnapshot, rows: Integers, columns: Integers
 ) -> npt.NDArray[Any]:
     """Return rows and columns of what is labeled of an array's plane."""
-    area = _area(snapshot)
+    area = snapshot.area
     span = Region(
         area.top + int(rows[0]),
         area.left + int(columns[0]),
@@ -314,7 +309,7 @@ def find_looked(
             continue
         if looked is None:
             looked = snapshot.orient(np.zeros(snapshot.size, bool))
-        at = snapshot.index_of(_area(snapshot))
+        at = snapshot.index_of(snapshot.area)
         own = tuple(i for i in at if isinstance(i, slice))
         seen = guidance.is_looked_at()[guidance.regions.ids]
         looked[own] |= snapshot.orient(seen)

@@ -23,7 +23,6 @@ from napari_naclip.ui.correct.why_work import (
     Asked,
     explain_pixel,
     map_class,
-    place_of,
     survey_plane,
 )
 from napari_naclip.ui.painting import painted_later
@@ -194,8 +193,15 @@ class Why(QObject):
             )
 
     def _value(self, asked: tuple[Asked, ...]) -> int | None:
-        """Return the label value of the selected class, if it competes."""
-        competing = [row.value for row in asked[0].shown.classes.competitors]
+        """Return the label value of the selected class, if it competes.
+
+        In any part: those of other runs may know other classes.
+        """
+        competing = [
+            row.value
+            for each in reversed(asked)
+            for row in each.shown.classes.competitors
+        ]
         values = self._classes.table.selected_values()
         if not values:
             return competing[0]
@@ -341,7 +347,7 @@ class Why(QObject):
         pixel = pixel_under(result.labels, self._viewer, self._cursor)
         for each in asked:
             snapshot = each.kept.snapshot
-            place = place_of(snapshot)
+            place = snapshot.area
             rows, columns = (
                 axis
                 for axis, i in enumerate(snapshot.index)
@@ -354,9 +360,11 @@ class Why(QObject):
                 place.top <= y < place.bottom and place.left <= x < place.right
             ):
                 continue
-            if snapshot.is_cut:
-                return each, (y - place.top, x - place.left)
-            return each, (y, x)
+            own = y - place.top, x - place.left
+            if snapshot.mask is not None and not snapshot.mask[own]:
+                # It may be of another part.
+                continue
+            return each, own if snapshot.is_cut else (y, x)
         return None
 
 

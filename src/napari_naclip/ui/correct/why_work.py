@@ -66,6 +66,10 @@ def map_class(
 
     canvas = _Canvas([each.kept.snapshot for each in asked])
     for each in asked:
+        rows = each.shown.classes.competitors
+        if value not in [row.value for row in rows]:
+            # A part that an earlier run has labeled.
+            continue
         live = yield from each.kept.wake()
         heat = yield from heat_map(
             live, each.shown.classes, each.shown.settings, value
@@ -129,16 +133,11 @@ def explain_pixel(
     )
 
 
-def place_of(snapshot: PlaneSnapshot) -> Region:
-    """Return what a snapshot labels, in pixels of the displayed plane."""
-    return snapshot.region or Region(0, 0, *snapshot.size)
-
-
 class _Canvas:
     """One map of all that was labeled of a plane; 0 between its regions."""
 
     def __init__(self, snapshots: Sequence[PlaneSnapshot]) -> None:
-        places = [place_of(each) for each in snapshots]
+        places = [each.area for each in snapshots]
         self._plane = snapshots[0].index
         self._is_transposed = snapshots[0].is_transposed
         self._region = functools.reduce(_join, places)
@@ -152,11 +151,11 @@ class _Canvas:
             return
         if self._whole is None:
             self._whole = np.zeros(self._region.size, np.float16)
-        place, region = place_of(snapshot), self._region
-        self._whole[
-            place.top - region.top : place.bottom - region.top,
-            place.left - region.left : place.right - region.left,
-        ] = values
+        np.copyto(
+            self._whole[snapshot.area.within(self._region)],
+            values,
+            where=True if snapshot.mask is None else snapshot.mask,
+        )
 
     def found(self) -> PlaneMap:
         """Return the map along the axes of the data, as large as is shown."""
