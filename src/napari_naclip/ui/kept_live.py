@@ -332,11 +332,10 @@ class LiveBook:
         self._keep_only([kept for kept in self._kept if not is_gone(kept)])
 
     def _keep_only(self, kept_now: list[KeptLive]) -> None:
-        before, self._kept = self._kept, kept_now
-        for kept in before:
-            if kept not in kept_now:
-                # Others hold it still, such as the regions that were found.
-                kept.live = None
+        gone, self._kept = {*self._kept}.difference(kept_now), kept_now
+        for kept in gone:
+            # Others hold it still, such as the regions that were found.
+            kept.live = None
 
     def _on_layer_removed(self, event: Any) -> None:
         layer = event.value

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from napari_naclip.ui.kept_live import KeptLive
     from napari_naclip.ui.live import LiveUpdater
 
-#: Planes whose regions are kept, at most.
+#: Places whose regions are kept, at most; more if a plane has more of them.
 _MOST_PLACES = 4
 #: Name of the layer that outlines a region.
 OUTLINE_NAME = 'region'
@@ -220,7 +220,8 @@ class Guide(QObject):
             self._on_next()
 
     def _add(self, place: Guided) -> None:
-        self._places = [*self._places, place][-_MOST_PLACES:]
+        most = max(_MOST_PLACES, len(self._shown()))
+        self._places = [*self._places, place][-most:]
         self._forget_gone()
 
     def _forget_gone(self) -> None:
