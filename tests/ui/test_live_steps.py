@@ -75,6 +75,27 @@ def test_the_change_after_a_drag_is_another_step(
     np.testing.assert_array_equal(labels.data, before)
 
 
+def test_the_change_after_a_run_is_another_step(
+    opened, type_more, run, settle, press, monkeypatch
+) -> None:
+    widget, labels, _ = opened
+    # As if everything came at once.
+    monkeypatch.setattr(steps, '_GAP', 1000.0)
+    type_more(widget, 'brick')
+    settle(widget)
+    press(widget.options.live)
+    type_more(widget, 'road')
+    run(widget)
+    press(widget.options.live)
+    settle(widget)
+    before = labels.data.copy()
+    type_more(widget, 'wood; sky')
+    settle(widget)
+    assert (labels.data != before).any()
+    press(widget.options.revert)
+    np.testing.assert_array_equal(labels.data, before)
+
+
 @pytest.mark.parametrize('is_asked', [True, False])
 def test_of_a_change_without_an_answer_yet_nothing_older_goes(
     opened, hold_at, type_more, settle, press, qtbot, is_asked

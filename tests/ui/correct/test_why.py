@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image
 from qtpy.QtCore import Qt
 
 from napari_naclip.engine.segmenter import run_to_end
+from napari_naclip.engine.types import Region, Settings
 from napari_naclip.layers.maps import is_map
+from napari_naclip.layers.read import take_snapshots
 from napari_naclip.ui.class_table.columns import Column
 from napari_naclip.ui.compute import SLOT
 from napari_naclip.ui.correct import why_messages as messages
+from napari_naclip.ui.correct.why_work import _Canvas
 
 TIMEOUT = 60_000
 
@@ -305,3 +311,20 @@ def test_choices_come_back_with_the_dock(opened, press, settle) -> None:
     assert again.why.boxes['confidence'].isChecked()
     settle(again)
     assert maps(viewer)
+
+
+def test_maps_of_parts_do_not_cover_each_other() -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((6, 8)))
+    (plane,) = take_snapshots(image, viewer, Settings(detail=None))
+    part = replace(plane, region=Region(2, 2, 4, 5))
+    rest = plane.without(part)
+    for order in ((part, rest), (rest, part)):
+        canvas = _Canvas(order)
+        for each in order:
+            value = 1 if each is part else 2
+            canvas.put(each, np.full(each.area.size, value, np.float16))
+        found = canvas.found().values
+        expected = np.full((6, 8), 2)
+        expected[2:4, 2:5] = 1
+        np.testing.assert_array_equal(found, expected)
