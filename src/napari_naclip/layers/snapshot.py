@@ -189,7 +189,8 @@ class PlaneSnapshot:
         """Return what is left where another one's pixels are not meant.
 
         It has the same labels there: unless the region is an image of its
-        own, its windows are those of the whole plane.
+        own, its windows are those of the whole plane. Only a clean-up may
+        take an object on its new border for a smaller one.
 
         Parameters
         ----------
