@@ -396,32 +396,3 @@ class Faults:
         if self.times == -1:
             raise OSError('no room')
         self.work(*args)
-
-
-def test_all_parts_of_a_plane_are_looked_through_once(
-    make_napari_viewer, open_widget, run, press, click_next, scene, monkeypatch
-) -> None:
-    viewer = make_napari_viewer(show=True)
-    image, text = scene
-    viewer.add_image(image)
-    square = np.array([[20, 0], [20, 40], [90, 40], [90, 0]])
-    shapes = viewer.add_shapes()
-    for number in range(6):
-        shapes.add_rectangles(square + np.array([0, 50 * number]))
-    widget = open_widget(viewer, text)
-    box = widget.image.scope_box
-    box.setCurrentIndex(box.findData('shapes'))
-    run(widget)
-    press(widget.correct.more)
-    found = []
-    real = guide.find_guided
-
-    def find(kept, wanted):
-        found.append(kept)
-        return real(kept, wanted)
-
-    monkeypatch.setattr(guide, 'find_guided', find)
-    for _ in range(2):
-        click_next(widget)
-        assert len(widget._corrections.guide.places) == 6
-    assert len(found) == 6

@@ -76,20 +76,20 @@ def test_the_change_after_a_drag_is_another_step(
 
 
 def test_the_change_after_a_run_is_another_step(
-    opened, type_more, run, settle, press, monkeypatch
+    opened, type_more, run, settle, press, qtbot, monkeypatch
 ) -> None:
-    widget, labels, _ = opened
+    widget, labels, slider = opened
     # As if everything came at once.
     monkeypatch.setattr(steps, '_GAP', 1000.0)
-    type_more(widget, 'brick')
-    settle(widget)
     press(widget.options.live)
-    type_more(widget, 'road')
+    oldest = labels.data.copy()
+    drag(qtbot, slider, 0.3)
     run(widget)
     press(widget.options.live)
     settle(widget)
     before = labels.data.copy()
-    type_more(widget, 'wood; sky')
+    assert (before != oldest).any()
+    type_more(widget, 'brick; road')
     settle(widget)
     assert (labels.data != before).any()
     press(widget.options.revert)

@@ -105,9 +105,14 @@ class ChangeSteps:
         asked : Shown
             See ``begin``.
         """
+        before, held, known = self._step, self._result, self._asked
         self.forget()
-        if result is not None and result.previous is not None:
-            self._step, self._asked = result.previous, asked
+        step = None if result is None else result.previous
+        if result is None or step is None:
+            return
+        is_own = step is not before or result is not held
+        if is_own or (known is not None and known.is_enough_for(asked)):
+            self._step, self._asked = step, asked
             self._held = weakref.ref(result, self._on_gone)
             # Any other change is of another step, however soon it comes.
             self._is_over = True
