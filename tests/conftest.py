@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ from napari_naclip.engine.store import budgets
 torch.set_num_threads(1)
 
 GOLDEN = Path(__file__).parent / 'golden'
+#: Counts the tests with a window of napari.
+WINDOWS = itertools.count()
 
 
 def freeze_the_living() -> None:
@@ -134,6 +137,9 @@ def make_napari_viewer(
     """
     from napari.settings import get_settings
 
+    if next(WINDOWS) == 1:
+        # With the first has come all that a window imports.
+        freeze_the_living()
     if os.environ.get('NAPARI_ASYNC', '0') not in ('', '0'):
         get_settings().experimental.async_ = True
     return make_napari_viewer
