@@ -221,8 +221,15 @@ class PlaneSnapshot:
         mask[shared.within(own)] &= ~lost
         if not mask.any():
             return None
-        if self.is_cut:
-            return dataclasses.replace(self, mask=mask)
+        is_inside = (
+            own.top < shared.top
+            and own.left < shared.left
+            and shared.bottom < own.bottom
+            and shared.right < own.right
+        )
+        # A hole in a large plane is cut in the window's thread.
+        if self.is_cut or is_inside:
+            return dataclasses.replace(self, region=own, mask=mask)
         region, left = trim_region(own, mask)
         return dataclasses.replace(self, region=region, mask=left)
 
