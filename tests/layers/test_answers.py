@@ -219,6 +219,7 @@ class Answers(RuleBasedStateMachine):
         else:
             changed &= (self.data == self.model) & ~self.accepted
         self.data[changed] = self.model[changed] = new[changed]
+        self.pixels.under[0][changed] = NONE
         self.before.clear()
 
     @rule(region=regions)

@@ -110,7 +110,7 @@ class Protection(RuleBasedStateMachine):
         self.history.add(before, self.pixels)
         self.fresh = None
 
-    @rule(at=places, value=values, size=st.integers(1, 5))
+    @rule(at=places, value=values | st.just(0), size=st.integers(1, 5))
     def paint(self, at: tuple[int, int], value: int, size: int) -> None:
         layer = self.result.labels
         layer.brush_size = size
@@ -121,10 +121,6 @@ class Protection(RuleBasedStateMachine):
     def fill(self, at: tuple[int, int], value: int) -> None:
         self.result.labels.fill((int(self.viewer.dims.point[0]), *at), value)
         self.took_in()
-
-    @rule(at=places)
-    def erase(self, at: tuple[int, int]) -> None:
-        self.paint(at, 0, 3)
 
     @rule()
     def undo(self) -> None:
@@ -300,14 +296,16 @@ class Protection(RuleBasedStateMachine):
     def writing_apart(self, mode: str) -> Iterator[tuple[Memory, Memory]]:
         """Let a step of Revert be of what is written within."""
         before, model = self.pixels.copies()
+        live = self.live_step, self.live_since
         self.tidy.forget()
-        fresh = self.begin_step()
-        step = self.live_step
+        fresh, step = self.begin_step(), self.live_step
         with self.tidy.writing(self.result):
             yield step, self.live_since
         self.check_safe(before, model, mode)
         if step:
             self.previous, self.fresh = step, fresh
+        else:  # A change that was under way goes on.
+            self.live_step, self.live_since = live
 
     @precondition(lambda self: self.running is None)
     @rule(plane=planes, region=regions | whole, seed=seeds)
