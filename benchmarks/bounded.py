@@ -77,6 +77,10 @@ class Nowhere:
     def put(self, _key: bytes, _tokens: Any) -> None:
         """Keep nothing."""
 
+    def begin(self) -> Nowhere:
+        """Return itself."""
+        return self
+
 
 def measure(
     options: argparse.Namespace, height: int, width: int

@@ -246,6 +246,9 @@ class NoStore(dict[bytes, Any]):
     def put(self, key: bytes, tokens: Any) -> None:
         return
 
+    def begin(self) -> NoStore:
+        return self
+
 
 @pytest.mark.parametrize('first', [None, Region(140, 0, 430, 9)])
 @pytest.mark.parametrize('refine', ['off', 'fast', 'fine'])

@@ -187,6 +187,9 @@ class Nowhere:
     def put(self, _key: bytes, _tokens: Any) -> None:
         pass
 
+    def begin(self) -> Nowhere:
+        return self
+
 
 def test_groups_on_the_disk_change_no_bit(
     demo: Model,

@@ -41,6 +41,13 @@ class TokenStore(Protocol):
     def put(self, key: bytes, tokens: npt.NDArray[np.floating]) -> None:
         """Keep the tokens of a window."""
 
+    def begin(self) -> TokenStore:
+        """Return the store for one pass over windows, in any order.
+
+        The next pass begins with the same ones: where not all can be kept,
+        most must be of use to it.
+        """
+
 
 class DictStore(dict[bytes, 'npt.NDArray[np.floating]']):
     """A store that forgets nothing, for as long as it is there itself."""
@@ -48,6 +55,10 @@ class DictStore(dict[bytes, 'npt.NDArray[np.floating]']):
     def put(self, key: bytes, tokens: npt.NDArray[np.floating]) -> None:
         """Keep the tokens of a window."""
         self[key] = tokens
+
+    def begin(self) -> DictStore:
+        """Return itself: there is nothing that could leave."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class WindowTokens:
         self._count = count
         self._dtype = dtype
         self._store = store
+        self._pass = store.begin()
         self._key_of = key_of
         self._keys: dict[tuple[int, Making | None], bytes] = {}
         #: Of the windows that were not run as was asked.
@@ -123,6 +135,10 @@ class WindowTokens:
     def done(self) -> int:
         """How many windows are known to be there."""
         return len(self._made) + len(self._found)
+
+    def begin(self) -> None:
+        """Begin to use windows from the first on, maybe once more."""
+        self._pass = self._store.begin()
 
     def has(self, index: int, making: Making | None = None) -> bool:
         """Return whether a window is there; if so, it is held.
@@ -168,7 +184,7 @@ class WindowTokens:
             self._makings.pop(index, None)
         else:
             self._makings[index] = making
-        self._store.put(self._key(index, making), kept.numpy())
+        self._pass.put(self._key(index, making), kept.numpy())
 
     def by_making(
         self, windows: Sequence[int]
@@ -195,7 +211,7 @@ class WindowTokens:
 
     def _take(self, index: int, making: Making | None) -> bool:
         """Hold a window that the store has."""
-        kept = self._store.get(self._key(index, making))
+        kept = self._pass.get(self._key(index, making))
         if kept is None:
             return False
         if not kept.flags.writeable:

@@ -153,6 +153,7 @@ class LiveSegmentation:
         competing = self.competing(classes)
         self._encoder.start()
         self._take_refinement(settings)
+        self._features.tokens.begin()
         last, self._answer = self._answer, None
         by_class = _split(queries, competing)
         if last is not None and _is_decided(last, by_class, settings):
@@ -215,6 +216,7 @@ class LiveSegmentation:
         """
         features = self._features
         tokens = features.tokens
+        tokens.begin()
 
         def read(index: int) -> torch.Tensor:
             window = range(index, index + 1)
@@ -271,6 +273,7 @@ class LiveSegmentation:
         self._check(settings)
         self._encoder.start()
         self._take_refinement(settings)
+        self._features.tokens.begin()
         fill = functools.partial(self._encoder.fill, self._features)
         try:
             yield from iter_maps(

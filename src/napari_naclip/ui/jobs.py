@@ -194,7 +194,12 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
         pixels: Any = None
         before: PlaneSnapshot | None = None
         blank = 0
-        with threads_left_for_window(request.reserved_cores):
+        with (
+            threads_left_for_window(request.reserved_cores),
+            # One pass over all planes: those that come late would else push
+            # out, one after the other, what the same run needs once more.
+            shared_store().begin() as kept,
+        ):
             for job, snapshot in enumerate(request.snapshots, 1):
                 # Regions of one lattice share the pixels of their plane.
                 if pixels is None or not _is_same_plane(before, snapshot):
@@ -211,7 +216,7 @@ def iter_run(request: RunRequest) -> Generator[Item, None, None]:
                     model=model,
                     settings=snapshot.adapt(request.settings),
                     region=snapshot.engine_region,
-                    store=shared_store(),
+                    store=kept,
                 )
                 try:
                     while True:

@@ -6,6 +6,7 @@ Knows the file and its pragmas; ``disk`` knows what is kept in it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -175,6 +176,27 @@ class Database:
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, flags, 0o600))
+
+
+def code_of(error: Exception) -> int:
+    """Return what SQLite says went wrong; 0 if it was not SQLite."""
+    # The low byte: the others say more exactly what it was.
+    return getattr(error, 'sqlite_errorcode', 0) & 0xFF
+
+
+def is_full(error: Exception) -> bool:
+    """Return whether the disk has no room."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, getattr(errno, 'EDQUOT', None))
+    return code_of(error) == sqlite3.SQLITE_FULL
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether the file is damaged, or something else."""
+    return isinstance(error, ForeignError) or code_of(error) in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

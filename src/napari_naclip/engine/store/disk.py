@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from napari_naclip.engine.errors import StorageError
 from napari_naclip.engine.store import database
-from napari_naclip.engine.store.database import Database, ForeignError
+from napari_naclip.engine.store.database import (
+    Database,
+    code_of,
+    is_damage,
+    is_full,
+)
 from napari_naclip.engine.store.rows import unpack
 from napari_naclip.engine.store.statements import (
     bring_down,
@@ -76,7 +81,7 @@ _logger = logging.getLogger(__name__)
 
 
 class DiskLevel:
-    """Windows on the disk, least recently used out first.
+    """Windows on the disk; the lowest ranks leave first, see ``passes``.
 
     Thread-safe: one connection, one caller at a time.
 
@@ -91,6 +96,8 @@ class DiskLevel:
     ----------
     problem : str
         A sentence about why the disk is not used; empty when it is.
+    latest : int
+        The highest rank of a use, of any process, when room was last made.
     lock : RLock
         Held while the disk is used.
     """
@@ -99,6 +106,7 @@ class DiskLevel:
         self.lock = threading.RLock()
         self.problem = ''
         self.budget = budget
+        self.latest = 0
         self._database = None if folder is None else Database(folder)
         #: Uses by key that the file does not know yet.
         self._uses: dict[bytes, int] = {}
@@ -145,7 +153,7 @@ class DiskLevel:
                 with transaction(connection):
                     remove(connection, [number])
                 return None
-            self._uses[key] = used
+            self._note(key, used)
             if len(self._uses) >= _MOST_USES:
                 # What was read counts, whether or not this can be written.
                 uses, self._uses = self._uses, {}
@@ -183,7 +191,7 @@ class DiskLevel:
             fitting = self._make_room(connection, fresh)
             with transaction(connection):
                 for entry in entries:
-                    self._uses[entry.key] = entry.used
+                    self._note(entry.key, entry.used)
                 for entry in fitting:
                     insert(connection, entry)
                 if len(fitting) < len(fresh):
@@ -225,11 +233,11 @@ class DiskLevel:
                 try:
                     self._database.empty()
                 except sqlite3.DatabaseError as error:
-                    if not _is_damage(error):
+                    if not is_damage(error):
                         raise
                     self._database.throw_away()
             except (OSError, sqlite3.Error) as error:
-                if _code(error) in (
+                if code_of(error) in (
                     sqlite3.SQLITE_BUSY,
                     sqlite3.SQLITE_LOCKED,
                 ):
@@ -280,7 +288,7 @@ class DiskLevel:
         # Closing takes back what was not committed.
         disk.close()
         folder = disk.path.parent
-        if _is_damage(error):
+        if is_damage(error):
             _logger.warning(
                 'The features kept in %s are damaged (%s) and are kept anew.',
                 folder,
@@ -291,13 +299,13 @@ class DiskLevel:
             except OSError as second:
                 self._rest_until = time.monotonic() + _REST
                 self._tell(_UNUSABLE.format(second, folder))
-        elif _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        elif code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             _logger.info('Another process holds %s.', disk.path)
             self._rest_until = time.monotonic() + _REST
-        elif _is_full(error):
+        elif is_full(error):
             self._full_until = time.monotonic() + _REST
             self._tell(_FULL.format(folder))
-        elif _code(error) == sqlite3.SQLITE_ERROR:
+        elif code_of(error) == sqlite3.SQLITE_ERROR:
             # Another process has emptied the file: it is opened anew.
             _logger.info('The features on the disk are gone: %s', error)
         else:
@@ -313,7 +321,7 @@ class DiskLevel:
     def _make_room(
         self, connection: sqlite3.Connection, entries: Sequence[Entry]
     ) -> list[Entry]:
-        """Remove what was used least; return the last entries that fit."""
+        """Remove what leaves first; return the last entries that fit."""
         self._trim(connection)
         most = self._limit(connection)
         page_size = read_number(connection, 'page_size')
@@ -365,27 +373,12 @@ class DiskLevel:
         with contextlib.suppress(sqlite3.Error):
             # The clock was ahead once: they would stay, and push out all
             # that comes until then.
-            bring_down(connection, time.time_ns(), _AHEAD)
+            self.latest = bring_down(connection, time.time_ns(), _AHEAD)
         evict(connection, most)
+
+    def _note(self, key: bytes, used: int) -> None:
+        self._uses[key] = max(used, self._uses.get(key, 0))
 
     def _note_uses_now(self, connection: sqlite3.Connection) -> None:
         with transaction(connection):
             note_uses(connection, self._uses)
-
-
-def _code(error: Exception) -> int:
-    # The low byte: the others say more exactly what it was.
-    return getattr(error, 'sqlite_errorcode', 0) & 0xFF
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, getattr(errno, 'EDQUOT', None))
-    return _code(error) == sqlite3.SQLITE_FULL
-
-
-def _is_damage(error: Exception) -> bool:
-    return isinstance(error, ForeignError) or _code(error) in (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    )

@@ -4,13 +4,13 @@ A window that falls out of memory goes to the disk, and several of them in
 one transaction. What is read from the disk goes to memory only where there
 is room anyway: an image larger than memory, read again and again from its
 first row to its last, would else push each window out shortly before it is
-needed. A window that is on the disk already is not written again.
+needed. A window that is on the disk already is not written again. What leaves
+first, ``passes`` says.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ from napari_naclip.engine.store.memory import (
     is_same,
     make_read_only,
 )
+from napari_naclip.engine.store.passes import Pass, Ranks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,20 +96,31 @@ class FeatureStore:
         self._lock = threading.Lock()
         #: Counts the calls of clear: what was under way then is dropped.
         self._generation = 0
-        self._clock = 0
+        self._ranks = Ranks()
 
     @property
     def problem(self) -> str:
         """A sentence about why the disk is not used; empty when it is."""
         return self._disk.problem
 
-    def get(self, key: bytes) -> Tokens | None:
+    def begin(self) -> Pass:
+        """Return the store for one pass over windows, such as those of a run.
+
+        The least recent pass leaves first, and what came last in it before
+        what came first. As a context, it is one pass for all images that are
+        looked at within.
+        """
+        return Pass(self)
+
+    def get(self, key: bytes, during: Pass | None = None) -> Tokens | None:
         """Return the tokens of a window, read-only, or None.
 
         Parameters
         ----------
         key : bytes
             32 bytes.
+        during : Pass, optional
+            The pass that this use belongs to; None: one of its own.
 
         Returns
         -------
@@ -116,7 +128,7 @@ class FeatureStore:
         """
         _check_key(key)
         with self._lock:
-            used = self._tick()
+            used = self._ranks.next(during, self._disk.latest)
             entry = self._memory.find(key, used)
             if entry is not None:
                 return entry.tokens
@@ -134,7 +146,9 @@ class FeatureStore:
                 self._memory.add(Entry(key, tokens, used, is_on_disk=True))
         return tokens
 
-    def put(self, key: bytes, tokens: Tokens) -> None:
+    def put(
+        self, key: bytes, tokens: Tokens, during: Pass | None = None
+    ) -> None:
         """Keep a copy of the tokens of a window, for as long as there is room.
 
         Parameters
@@ -142,6 +156,8 @@ class FeatureStore:
         key : bytes
             32 bytes. The last tokens that were put under it count.
         tokens : ndarray of shape (rows, columns, D), float16 or float32
+        during : Pass, optional
+            See ``get``.
         """
         _check_key(key)
         if tokens.ndim != 3 or not tokens.size:
@@ -149,7 +165,7 @@ class FeatureStore:
         if tokens.dtype not in (np.float16, np.float32):
             raise ValueError(f'tokens of type {tokens.dtype}')
         with self._lock:
-            used = self._tick()
+            used = self._ranks.next(during, self._disk.latest)
             generation = self._generation
             known = self._memory.find(key, used)
             if known is not None and is_same(known.tokens, tokens):
@@ -270,14 +286,10 @@ class FeatureStore:
         """Close the file on the disk; the next use opens it again."""
         self._disk.close()
 
-    def _tick(self) -> int:
-        self._clock = max(self._clock + 1, time.time_ns())
-        return self._clock
-
     def _take(self, size: int) -> list[Entry]:
-        """Take out the least recently used, a batch of them if need be."""
+        """Take out what leaves first, a batch of it if need be."""
         batch = min(_BATCH, self._budget // _PART)
-        return self._memory.take_oldest(max(size, batch))
+        return self._memory.take_lowest(max(size, batch))
 
     def _move_out(self, leaving: list[Entry], generation: int) -> None:
         # With nothing taken another thread is at it: this waits for it.

@@ -5,9 +5,9 @@ Not thread-safe: ``FeatureStore`` holds a lock around every call.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ class Entry:
     tokens : ndarray of shape (rows, columns, D)
         Read-only.
     used : int
-        Time of the last use, in nanoseconds.
+        Rank of its use, see ``Ranks``: the lowest leaves first.
     is_on_disk : bool
         Whether the same was on the disk once; it may be gone by now.
     """
@@ -37,8 +37,11 @@ class Entry:
     is_on_disk: bool = False
 
 
+_BY_RANK: Final = attrgetter('used')
+
+
 class MemoryLevel:
-    """Entries in the order of their last use, up to a number of bytes.
+    """Entries with the ranks of their uses, up to a number of bytes.
 
     Attributes
     ----------
@@ -47,7 +50,7 @@ class MemoryLevel:
     """
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._entries: dict[bytes, Entry] = {}
         #: What was taken out and is being written to the disk.
         self._leaving: dict[bytes, Entry] = {}
         self.size = 0
@@ -60,13 +63,9 @@ class MemoryLevel:
 
     def find(self, key: bytes, used: int) -> Entry | None:
         """Return an entry and note that it was used."""
-        entry = self._entries.get(key)
-        if entry is None:
-            entry = self._leaving.get(key)
-        else:
-            self._entries.move_to_end(key)
+        entry = self._entries.get(key) or self._leaving.get(key)
         if entry is not None:
-            entry.used = used
+            entry.used = max(entry.used, used)
         return entry
 
     def add(self, entry: Entry) -> None:
@@ -81,20 +80,19 @@ class MemoryLevel:
         if entry is not None:
             self.size -= entry.tokens.nbytes
 
-    def take_oldest(self, size: int) -> list[Entry]:
-        """Take out the least recently used: together at least `size` bytes.
+    def take_lowest(self, size: int) -> list[Entry]:
+        """Take out those of the lowest ranks: together `size` bytes or more.
 
         They count, and are found, until ``forget`` is called.
         """
         taken: list[Entry] = []
         total = 0
-        while self._entries and total < size:
-            key, entry = next(iter(self._entries.items()))
-            if key in self._leaving:
-                # An older one of the same key is on its way: wait for it.
+        for entry in sorted(self._entries.values(), key=_BY_RANK):
+            # An older one of the same key may be on its way: wait for it.
+            if total >= size or entry.key in self._leaving:
                 break
-            del self._entries[key]
-            self._leaving[key] = entry
+            del self._entries[entry.key]
+            self._leaving[entry.key] = entry
             taken.append(entry)
             total += entry.tokens.nbytes
         return taken
@@ -107,8 +105,9 @@ class MemoryLevel:
                 self.size -= entry.tokens.nbytes
 
     def unwritten(self) -> list[Entry]:
-        """Return the entries that were never on the disk, oldest first."""
-        return [e for e in self._entries.values() if not e.is_on_disk]
+        """Return what was never on the disk, in the order of its ranks."""
+        waiting = (e for e in self._entries.values() if not e.is_on_disk)
+        return sorted(waiting, key=_BY_RANK)
 
     def clear(self) -> None:
         """Forget everything."""

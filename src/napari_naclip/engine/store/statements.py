@@ -90,7 +90,7 @@ def find_present(
 
 
 def note_uses(connection: sqlite3.Connection, uses: dict[bytes, int]) -> None:
-    """Write when windows were used, and forget it; within a transaction."""
+    """Write ranks of uses, and forget them; within a transaction."""
     if uses:
         connection.executemany(
             'UPDATE windows SET used = max(used, ?) WHERE key = ?',
@@ -101,15 +101,16 @@ def note_uses(connection: sqlite3.Connection, uses: dict[bytes, int]) -> None:
 
 def bring_down(
     connection: sqlite3.Connection, now: int, tolerance: int
-) -> None:
+) -> int:
     """Let windows from the future be older than what is used now.
 
-    They stay in the order they are in.
+    They stay in the order they are in. Returns the highest rank.
     """
     limit = now + tolerance
-    latest = connection.execute('SELECT max(used) FROM windows').fetchall()
-    if (latest[0][0] or 0) <= limit:
-        return
+    found = connection.execute('SELECT max(used) FROM windows').fetchall()
+    latest = int(found[0][0] or 0)
+    if latest <= limit:
+        return latest
     ahead = connection.execute(
         'SELECT id FROM windows WHERE used > ? ORDER BY used, id', (limit,)
     ).fetchall()
@@ -119,10 +120,11 @@ def bring_down(
             'UPDATE windows SET used = ? WHERE id = ?',
             [(first + place, row) for place, (row,) in enumerate(ahead)],
         )
+    return now - tolerance
 
 
 def evict(connection: sqlite3.Connection, most: int) -> None:
-    """Remove the least recently used until `most` pages are in use."""
+    """Remove the lowest ranks until `most` pages are in use."""
     page_size = read_number(connection, 'page_size')
     while True:
         over = (
@@ -132,18 +134,18 @@ def evict(connection: sqlite3.Connection, most: int) -> None:
         )
         if over <= 0:
             return
-        oldest = []
+        lowest = []
         for number, size in connection.execute(
             'SELECT id, size FROM windows ORDER BY used, id LIMIT ?', (_STEP,)
         ).fetchall():
-            oldest.append(number)
+            lowest.append(number)
             over -= pages(size, page_size)
             if over <= 0:
                 break
-        if not oldest:
+        if not lowest:
             return
         with transaction(connection):
-            remove(connection, oldest)
+            remove(connection, lowest)
 
 
 def read_number(connection: sqlite3.Connection, pragma: str) -> int:
