@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import constants
+from hypothesis import Phase, settings
 from safetensors.torch import load_file
 
 from napari_naclip.engine.clip import load
@@ -22,6 +23,15 @@ from napari_naclip.engine.store import budgets
 
 # One thread: what is tested is not speed, and two suites may share a machine.
 torch.set_num_threads(1)
+
+# Explaining a failure traces all libraries line by line, for minutes: what
+# failed would be told as a timeout.
+settings.register_profile(
+    'unexplained',
+    parent=settings(),
+    phases=[each for each in settings().phases if each != Phase.explain],
+)
+settings.load_profile('unexplained')
 
 GOLDEN = Path(__file__).parent / 'golden'
 #: Counts the tests with a window of napari.

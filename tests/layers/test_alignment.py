@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Shapes
@@ -24,8 +24,6 @@ from napari_naclip.layers.read import take_snapshots
 CLASSES = ClassList.from_text('one; two')
 PLANES = (3, 2)
 SIZE = (24, 32)
-#: Explaining a failure traces napari line by line, for minutes.
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 
 
 @dataclass(frozen=True)
@@ -201,7 +199,7 @@ def draw_shape(case: Case, image: Image, viewer: ViewerModel) -> Shapes:
 
 
 @given(case=cases())
-@settings(max_examples=100, deadline=None, phases=PHASES)
+@settings(max_examples=100, deadline=None)
 def test_pixel_and_label_coincide(case: Case) -> None:
     image = make_image(case)
     viewer = make_viewer(case, image)
