@@ -221,14 +221,11 @@ class PlaneSnapshot:
         mask[shared.within(own)] &= ~lost
         if not mask.any():
             return None
-        is_inside = (
-            own.top < shared.top
-            and own.left < shared.left
-            and shared.bottom < own.bottom
-            and shared.right < own.right
+        # Nothing to trim then, which takes long in a large plane.
+        is_box_kept = all(
+            a < b for a, b in zip(shared.size, own.size, strict=True)
         )
-        # A hole in a large plane is cut in the window's thread.
-        if self.is_cut or is_inside:
+        if self.is_cut or is_box_kept:
             return dataclasses.replace(self, region=own, mask=mask)
         region, left = trim_region(own, mask)
         return dataclasses.replace(self, region=region, mask=left)
