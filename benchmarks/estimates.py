@@ -165,7 +165,7 @@ def hold_random_model() -> None:
         device='cpu',
         precision='float32',
     )
-    SLOT._key = ('ViT-B-16', None, 'cpu', 'float32')
+    SLOT._key = ('ViT-B-16', None, 'cpu', 'float32', 'auto')
 
 
 def main() -> None:
