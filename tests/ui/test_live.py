@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from fresh_runs import fresh
 from napari_naclip.engine.encoder import Encoder
-from napari_naclip.engine.models import load_model
-from napari_naclip.engine.segment import segment
-from napari_naclip.engine.types import Settings
 from napari_naclip.ui import messages
 from napari_naclip.ui.class_table.columns import Column
 from napari_naclip.ui.compute import SLOT
@@ -45,21 +43,6 @@ def toggle(qtbot):
         )
 
     return click
-
-
-def fresh(widget, labels, picture) -> np.ndarray:
-    """Return what a run would give that knows nothing of earlier ones."""
-    recipe = labels.metadata['napari-naclip']
-    settings = dict(recipe['settings'])
-    settings['contrast_limits'] = tuple(settings['contrast_limits'])
-    for name, value in widget.options.settings_part().items():
-        assert settings[name] == value
-    return segment(
-        picture,
-        widget.classes.class_list(),
-        model=load_model('demo'),
-        settings=Settings(**settings),
-    ).labels
 
 
 def test_a_typed_class_appears_without_a_run(

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from fresh_runs import fresh
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.errors import InputError
-from napari_naclip.engine.models import load_model
-from napari_naclip.engine.segment import segment
 from napari_naclip.engine.types import Region, Settings
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.ui import messages
@@ -85,21 +84,6 @@ def visible(viewer) -> Region:
         viewer.layers[0], viewer, Settings(detail=None), scope='visible'
     )
     return seen.region
-
-
-def fresh(widget, labels, wide) -> np.ndarray:
-    """Return what a run on the whole plane would give now."""
-    recipe = labels.metadata['napari-naclip']
-    settings = dict(recipe['settings'])
-    settings['contrast_limits'] = tuple(settings['contrast_limits'])
-    for name, value in widget.options.settings_part().items():
-        assert settings[name] == value
-    return segment(
-        wide,
-        widget.classes.class_list(),
-        model=load_model('demo'),
-        settings=Settings(**settings),
-    ).labels
 
 
 def assert_follows(window, wide, *parts: Region) -> None:

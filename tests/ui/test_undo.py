@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_naclip.engine.models import load_model
-from napari_naclip.engine.segment import segment
-from napari_naclip.engine.types import Settings
+from fresh_runs import fresh
 from napari_naclip.layers.edits import edited_mask
 
 WHOLE = (slice(None), slice(None))
@@ -27,18 +25,6 @@ def press_keys(qtbot):
 
 UNDO = Qt.KeyboardModifier.ControlModifier
 REDO = UNDO | Qt.KeyboardModifier.ShiftModifier
-
-
-def answer(widget, labels, picture) -> np.ndarray:
-    """Return what the model says by itself."""
-    settings = dict(labels.metadata['napari-naclip']['settings'])
-    settings['contrast_limits'] = tuple(settings['contrast_limits'])
-    return segment(
-        picture,
-        widget.classes.class_list(),
-        model=load_model('demo'),
-        settings=Settings(**settings),
-    ).labels
 
 
 def paint(labels) -> tuple[np.ndarray, int]:
@@ -60,7 +46,7 @@ def test_undo_redo_and_undo_after_a_setting(
     stroke, value = paint(labels)
     type_more(widget, 'brick; road; wood; sky')
     settle(widget)
-    now = answer(widget, labels, picture)
+    now = fresh(widget, labels, picture)
     assert (now != old)[stroke].any()
     for _ in range(2):
         press_keys(viewer, UNDO)
@@ -104,7 +90,7 @@ def test_undo_after_a_run_without_live(
     stroke, _ = paint(labels)
     type_more(widget, 'brick; road; wood; sky')
     run(widget)
-    now = answer(widget, labels, picture)
+    now = fresh(widget, labels, picture)
     assert (now != old)[stroke].any()
     press_keys(viewer, UNDO)
     np.testing.assert_array_equal(labels.data, now)
