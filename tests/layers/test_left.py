@@ -78,6 +78,8 @@ def test_each_pixel_is_of_the_last(data: st.DataObject) -> None:
     for other in others:
         if left is None:
             break
+        is_met = (meant(left) & meant(other)).any()
+        assert left.meets(other) == other.meets(left) == is_met
         before, left = left, left.without(other)
         expected &= ~meant(other)
         np.testing.assert_array_equal(meant(left), expected)

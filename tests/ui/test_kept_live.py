@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -290,6 +291,21 @@ def test_a_run_is_to_change_what_it_covers(
     assert found == ([left, right] if change == 'model' else [left])
     request.target = None
     assert not book.find_before(request)
+
+
+def test_cancel_takes_no_mask_of_a_large_region(parts, owner: Owner) -> None:
+    viewer, result, left, _ = parts
+    large = replace(left, region=Region(0, 0, 10_000, 10_000))
+    book = LiveBook(viewer)
+    add_all(book, (large,), result, owner)
+    inner = replace(left, region=Region(0, 0, 9_000, 9_000))
+    request = SimpleNamespace(target=result, model=None, snapshots=(inner,))
+    tracemalloc.start()
+    try:
+        assert len(book.find_before(request)) == 1
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_memory_is_given_back(owner: Owner) -> None:

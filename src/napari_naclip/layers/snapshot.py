@@ -185,6 +185,27 @@ class PlaneSnapshot:
         """The part of the plane that is labeled, in its pixels."""
         return self.region or Region(0, 0, *self.size)
 
+    def meets(self, other: PlaneSnapshot) -> bool:
+        """Return whether another one means any of the pixels.
+
+        Takes no room where neither is drawn, however large they are.
+
+        Parameters
+        ----------
+        other : PlaneSnapshot
+            Of the same plane, displayed in the same way.
+        """
+        own, theirs = self.area, other.area
+        if not own.meets(theirs):
+            return False
+        shared = own.intersection(theirs)
+        masks = [
+            each.mask[shared.within(area)]
+            for each, area in ((self, own), (other, theirs))
+            if each.mask is not None
+        ]
+        return not masks or bool(np.logical_and.reduce(masks).any())
+
     def without(self, other: PlaneSnapshot) -> PlaneSnapshot | None:
         """Return what is left where another one's pixels are not meant.
 
@@ -203,9 +224,9 @@ class PlaneSnapshot:
             Itself if they share no pixel. None if nothing is left, or if
             that takes too large a mask to tell.
         """
-        own, theirs = self.area, other.area
-        if not own.meets(theirs):
+        if not self.meets(other):
             return self
+        own, theirs = self.area, other.area
         shared = own.intersection(theirs)
         if self.mask is not None:
             mask = self.mask.copy()
@@ -216,8 +237,6 @@ class PlaneSnapshot:
         lost = mask[shared.within(own)].copy()
         if other.mask is not None:
             lost &= other.mask[shared.within(theirs)]
-        if not lost.any():
-            return self
         mask[shared.within(own)] &= ~lost
         if not mask.any():
             return None

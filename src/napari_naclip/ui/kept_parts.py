@@ -94,10 +94,7 @@ def is_touched(kept: KeptLive, request: RunRequest) -> bool:
     """Return whether a run is to change labels of an earlier one."""
     return any(
         kept.snapshot.index == each.index
-        and (
-            not is_alike(kept, request, each)
-            or kept.snapshot.without(each) is not kept.snapshot
-        )
+        and (not is_alike(kept, request, each) or kept.snapshot.meets(each))
         for each in request.snapshots
     )
 
