@@ -18,6 +18,7 @@ from napari_naclip.engine.errors import (
     OutOfMemoryError,
     WeightsError,
 )
+from napari_naclip.engine.features import DictStore
 from napari_naclip.engine.models import Model
 from napari_naclip.engine.resize import Resizing
 from napari_naclip.engine.segment import iter_segment, segment
@@ -67,6 +68,25 @@ def test_features_answer_for_other_classes_as_a_new_run_does(
     )
     fresh = segment(image, 'road; sea', model=tiny_model, settings=SETTINGS)
     np.testing.assert_array_equal(later.labels, fresh.labels)
+
+
+def test_what_was_kept_is_told_row_by_row(
+    tiny_model: Model, image: np.ndarray
+) -> None:
+    """In a large image reading the pixels of those windows takes minutes."""
+    store = DictStore()
+    tall = np.concatenate([image] * 6)
+    run_to_end(Segmenter(tiny_model, SETTINGS, store).encode(tall))
+    live = Segmenter(tiny_model, SETTINGS, store).open(tall)
+    told = [
+        each
+        for each in live.answer(CLASSES)
+        if isinstance(each, Progress) and each.stage == 'windows'
+    ]
+    assert len(told) > 2
+    assert [each.done for each in told] == sorted({e.done for e in told})
+    assert told[-1].done == told[-1].total
+    assert all(each.found == each.done for each in told)
 
 
 def test_windows_in_batches_are_windows_one_by_one(

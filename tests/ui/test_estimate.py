@@ -183,6 +183,31 @@ def test_windows_that_were_kept_are_not_measured() -> None:
     assert rates.window == pytest.approx(1.0)
 
 
+def test_time_to_find_what_was_kept_is_not_measured() -> None:
+    """Reading the pixels of many windows may take long."""
+    estimator = RunEstimator(refine='off')
+    estimator.update(RunProgress('windows', 0, 1000), 0.0)
+    now = 0.0
+    for found in range(100, 501, 100):
+        now += 20.0
+        shown = estimator.update(
+            RunProgress('windows', found, 1000, found=found), now
+        )
+        assert shown.stage_left is None
+        assert shown.run_left is None
+    for done in range(501, 601):
+        now += 1.0
+        shown = estimator.update(
+            RunProgress('windows', done, 1000, found=500), now
+        )
+        for left in (shown.stage_left, shown.run_left):
+            assert left is None or left == pytest.approx(1000 - done)
+    assert shown.run_left is not None
+    rates = estimator.finish(now)
+    assert rates is not None
+    assert rates.window == pytest.approx(1.0)
+
+
 def test_rest_grows_with_pixels_and_prompts() -> None:
     """However few windows the model sees a large image in."""
     for refine in get_args(Refinement):

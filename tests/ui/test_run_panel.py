@@ -36,6 +36,11 @@ def panel(qtbot) -> RunPanel:
             25,
         ),
         (
+            RunProgress('windows', 30, 120, found=24),
+            'Looking at the image: 30 of 120 windows (24 kept)',
+            25,
+        ),
+        (
             RunProgress('text', 80, 320, stage_left=3.2),
             'Reading the words: 80 of 320 prompts, about 3 s for this step',
             25,

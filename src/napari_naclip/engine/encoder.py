@@ -222,6 +222,7 @@ class Encoder:
     ) -> Generator[Progress, None, bool]:
         """Yield progress; return False if batches have to be smaller."""
         plan, tokens, room = features.plan, features.tokens, self._room
+        done_before = tokens.done
         wanted_size = self._batch_size(plan)
         size = room.batch_size(wanted_size, before)
         making = before
@@ -234,7 +235,11 @@ class Encoder:
             # By then as windows are run now.
             lambda window: tokens.has(window, making),
         )
-        if agenda.is_done:
+        is_done = agenda.is_done
+        if tokens.done > done_before:
+            # Reading the pixels of those that were kept may take long, too.
+            yield _window_progress(tokens)
+        if is_done:
             return True
         room.go_where(before)
         making = room.making(wanted_size, size)
@@ -263,9 +268,7 @@ class Encoder:
                     return False
                 for index in batch.windows:
                     tokens.put(index, made[slots[index]], making)
-                yield Progress(
-                    'windows', tokens.done, len(tokens), tokens.found
-                )
+                yield _window_progress(tokens)
         finally:
             # The next run may move the tower.
             under_way.end()
@@ -309,6 +312,10 @@ class Encoder:
 
     def _tokens(self, batch: torch.Tensor) -> torch.Tensor:
         return views.window_tokens(self.model.tower, batch, self.settings)
+
+
+def _window_progress(tokens: WindowTokens) -> Progress:
+    return Progress('windows', tokens.done, len(tokens), tokens.found)
 
 
 def _as_progress(

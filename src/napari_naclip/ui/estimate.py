@@ -162,6 +162,7 @@ class _StageClock:
     def __init__(self) -> None:
         self._stage: tuple[Stage, int] | None = None
         self._seen: deque[tuple[float, int]] = deque()
+        self._found = 0
 
     def update(self, progress: RunProgress, now: float) -> float | None:
         """Take a step in; return steps a second where they are known."""
@@ -171,6 +172,10 @@ class _StageClock:
             self._seen.clear()
         seen = self._seen
         made = progress.done - progress.found
+        if progress.found != self._found:
+            # Finding what was kept says nothing of how long others take.
+            self._found = progress.found
+            seen.clear()
         seen.append((now, made))
         while len(seen) > 2 and now - seen[1][0] >= _RATE_SPAN:
             seen.popleft()
@@ -243,7 +248,7 @@ class RunEstimator:
         self._last = 0.0
         # Of the present job.
         self._windows = 0
-        self._windows_done = self._made = 0
+        self._windows_done = self._made = self._found = 0
         self._refining = _Refining()
         # Of all jobs.
         self._all_done = 0
@@ -295,14 +300,18 @@ class RunEstimator:
             self._job = progress.job
             self._windows = progress.total
             self._windows_done = progress.done
+            self._found = progress.found
             self._made = progress.done - progress.found
             self._refining = _Refining()
             self._last = now
             return
         self._windows_done = progress.done
-        # Windows that were kept say nothing of how long others take.
         made = progress.done - progress.found
         steps, self._made = made - self._made, made
+        found, self._found = progress.found - self._found, progress.found
+        # Windows that were kept say nothing of how long others take.
+        if found and not steps:
+            self._last = now
         if steps > 0:
             # The first batch warms the processor up: it counts only while
             # there is no other.

@@ -109,6 +109,8 @@ def describe_progress(progress: RunProgress) -> str:
     else:
         steps = _STEPS.get(progress.stage, 'steps')
         text += f': {progress.done} of {progress.total} {steps}'
+        if progress.found:
+            text += f' ({progress.found} kept)'
     if progress.run_left is not None:
         text += f', {describe_time(progress.run_left)} left'
     elif progress.stage_left is not None:
