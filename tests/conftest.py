@@ -25,10 +25,12 @@ from napari_naclip.engine.store import budgets
 torch.set_num_threads(1)
 
 # Explaining a failure traces all libraries line by line, for minutes: what
-# failed would be told as a timeout.
+# failed would be told as a timeout. And an example may take as long as a busy
+# machine needs: what hangs ends by the time limit that all tests have.
 settings.register_profile(
     'unexplained',
     parent=settings(),
+    deadline=None,
     phases=[each for each in settings().phases if each != Phase.explain],
 )
 settings.load_profile('unexplained')
@@ -36,6 +38,9 @@ settings.load_profile('unexplained')
 GOLDEN = Path(__file__).parent / 'golden'
 #: Counts the tests with a window of napari.
 WINDOWS = itertools.count()
+#: After so many windows come the objects that each leaves behind, thousands,
+#: out of the sight of collections, which else take longer from test to test.
+WINDOWS_A_FREEZE = 5
 
 
 def freeze_the_living() -> None:
@@ -147,8 +152,9 @@ def make_napari_viewer(
     """
     from napari.settings import get_settings
 
-    if next(WINDOWS) == 1:
-        # With the first has come all that a window imports.
+    if next(WINDOWS) % WINDOWS_A_FREEZE == 1:
+        # With the first has also come all that a window imports. Here no
+        # window is alive: napari's fixture has just looked.
         freeze_the_living()
     if os.environ.get('NAPARI_ASYNC', '0') not in ('', '0'):
         get_settings().experimental.async_ = True
