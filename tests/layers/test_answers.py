@@ -37,9 +37,14 @@ from napari_naclip.layers.assign import (
     withdraw,
 )
 from napari_naclip.layers.edits import forget_edits
-from napari_naclip.layers.labels import Result, revert
+from napari_naclip.layers.labels import (
+    Result,
+    checkpoint,
+    end_checkpoint,
+    revert,
+)
 from napari_naclip.layers.tidied import own_plane
-from napari_naclip.layers.write import WriteMode, write_block
+from napari_naclip.layers.write import WriteMode, write_block, write_region
 from napari_naclip.ui.correct.finish_work import ModelPlane, clean_plane
 from napari_naclip.ui.steps import ChangeSteps
 from pixel_rules import (
@@ -60,6 +65,7 @@ places = places_in(ROWS, COLUMNS)
 regions = regions_in(ROWS, COLUMNS)
 values = st.integers(0, 3)
 seeds = st.integers(0, 2**16)
+modes = st.sampled_from(['unedited', 'everywhere'])
 #: What else happens during a clean-up.
 events = st.integers(0, 8)
 
@@ -139,9 +145,13 @@ class Answers(RuleBasedStateMachine):
     def back(self) -> None:
         made, mask = self.answers.pop()
         if isinstance(made, Acceptance):
-            for _ in withdraw(made):
+            for _ in withdraw(made, self.locked):
                 pass
             self.accepted &= ~mask
+            says = self.says()
+            shown = mask & (self.data == self.model) & (says != self.data)
+            shown &= ~self.is_fixed(self.data, says)
+            self.uncover(shown)
         else:
             for _ in take_back(made, self.locked):
                 pass
@@ -152,16 +162,22 @@ class Answers(RuleBasedStateMachine):
             np.testing.assert_array_equal(self.data, data)
             np.testing.assert_array_equal(self.accepted, accepted)
 
+    def says(self) -> Array:
+        """Return what the model says by now."""
+        under = self.pixels.under[0]
+        return np.where(under == NONE, self.model, under)
+
     def give_back(self, mask: Mask) -> None:
         """Show what the model says, or had written of what is accepted."""
-        says = np.where(
-            self.pixels.under == NONE, self.model, self.pixels.under
-        )
-        model = np.where(self.accepted, self.model, says[0])
+        model = np.where(self.accepted, self.model, self.says())
         gone = mask & (self.data != self.model)
         gone &= ~self.is_fixed(self.data, model)
         self.put(gone, model)
-        for at in zip(*np.nonzero(gone & ~self.accepted), strict=True):
+        self.uncover(gone & ~self.accepted)
+
+    def uncover(self, mask: Mask) -> None:
+        """Let pixels be what the model says, as the model's."""
+        for at in zip(*np.nonzero(mask), strict=True):
             self.pixels.uncover((0, *at), (self.previous,))
 
     def put(self, changed: Mask, new: Array) -> None:
@@ -201,7 +217,7 @@ class Answers(RuleBasedStateMachine):
         self.locked ^= {value}
         self.before.clear()
 
-    @rule(seed=seeds, mode=st.sampled_from(['unedited', 'everywhere']))
+    @rule(seed=seeds, mode=modes)
     def run(self, seed: int, mode: WriteMode) -> None:
         new = np.random.default_rng(seed).integers(0, 3, SHAPE)
         write_block(
@@ -220,6 +236,40 @@ class Answers(RuleBasedStateMachine):
             changed &= (self.data == self.model) & ~self.accepted
         self.data[changed] = self.model[changed] = new[changed]
         self.pixels.under[0][changed] = NONE
+        self.before.clear()
+
+    @rule(seed=seeds, mode=modes)
+    def answer(self, seed: int, mode: WriteMode) -> None:
+        """Let the model say what all is; a step of Revert but over edits.
+
+        What Revert brings back of what was accepted is not for these rules.
+        """
+        new = np.random.default_rng(seed).integers(0, 3, SHAPE)
+        self.end_cleaning()
+        begun, memory = None, Memory()
+        if mode == 'unedited':
+            begun = checkpoint(self.result)
+        write_region(
+            self.result,
+            own_plane(self.result, PLANE),
+            new.astype(np.uint8),
+            locked=self.locked,
+            mode=mode,
+        )
+        end_checkpoint(self.result)
+        self.result.previous = begun
+        self.previous = None if begun is None else memory
+        for at in np.ndindex(SHAPE):
+            is_written = self.pixels.write(
+                (0, *at),
+                int(new[at]),
+                mode,
+                self.locked,
+                memory,
+                history=self.history,
+                is_accepted=bool(self.accepted[at]),
+            )
+            self.accepted[at] &= not is_written
         self.before.clear()
 
     @rule(region=regions)

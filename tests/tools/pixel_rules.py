@@ -187,8 +187,10 @@ class Pixels:
         memory: Memory,
         since: Memory | None = None,
         history: History | None = None,
-    ) -> None:
-        """Let the model say what a pixel is.
+        *,
+        is_accepted: bool = False,
+    ) -> bool:
+        """Let the model say what a pixel is; return whether it is written.
 
         What it wrote since a step was resumed is in a memory of its own. It
         is no answer of the model without a history.
@@ -199,11 +201,12 @@ class Pixels:
             value != now
             and not {value, now} & locked
             and self.may_write(at, mode, since)
+            and (mode == 'everywhere' or not is_accepted)
         )
         if history is None:
             if is_written:
                 self.note(at, NONE, memory)
-        elif is_written or not self.is_edited(at):
+        elif is_written or not (self.is_edited(at) or is_accepted):
             self.note(at, NONE, memory)
             if mode != 'unedited' and self.is_edited(at):
                 history.write_over(at)
@@ -218,7 +221,7 @@ class Pixels:
         ):
             self.note(at, value, memory)
         if not is_written:
-            return
+            return False
         if at not in memory:
             memory[at] = (now, model)
         elif now != model:
@@ -226,6 +229,7 @@ class Pixels:
             memory[at] = (now, memory[at][1])
         since.setdefault(at, (now, model))
         self.data[at] = self.model[at] = value
+        return True
 
     def write_all(
         self,
@@ -273,17 +277,20 @@ class Pixels:
         memory: Memory,
         since: Memory | None = None,
     ) -> bool:
-        """Give a pixel to the model; return whether it was edited, and may."""
+        """Give a pixel to the model; return whether it was edited, and may.
+
+        It may have said something else where a pixel was accepted.
+        """
         now, model = int(self.data[at]), int(self.model[at])
         says = self.says(at)
-        if now == model or {now, says} & locked:
+        if now == model == says or {now, says} & locked:
             return False
         self.note(at, NONE, memory)
         memory[at] = (now, memory.get(at, (now, model))[1])
         if since is not None:
             since.setdefault(at, (now, model))
         self.data[at] = self.model[at] = says
-        return True
+        return now != model
 
     def forget_all(
         self,

@@ -265,6 +265,28 @@ def test_what_was_accepted_stays(guided, click_next, press_key, qtbot) -> None:
     assert (labels.data[first] == value).all()
 
 
+def test_back_shows_what_the_model_says_by_now(
+    guided, click_next, press_key, press, qtbot
+) -> None:
+    viewer, widget, labels = guided
+    click_next(widget)
+    first = outlined(viewer)
+    (value,) = np.unique(labels.data[first])
+    press_key(widget, 'A')
+    widget.classes._model.set_on([int(value)], is_on=False)
+    qtbot.waitUntil(
+        lambda: (labels.data[~first] != value).all(), timeout=TIMEOUT
+    )
+    qtbot.waitUntil(lambda: not widget._live.is_busy, timeout=TIMEOUT)
+    assert (labels.data[first] == value).all()
+    # Nothing is asked any more.
+    press(widget.options.live)
+    press(widget.correct.guide.back)
+    qtbot.waitUntil(lambda: widget._corrections.guide.is_idle, timeout=TIMEOUT)
+    assert (labels.data != value).all()
+    np.testing.assert_array_equal(labels.data, widget._sync.result.written)
+
+
 @pytest.mark.parametrize('is_accepted', [True, False])
 def test_all_of_a_region_is_what_was_answered(
     guided, click_next, press_key, hold_at, qtbot, is_accepted

@@ -199,19 +199,35 @@ def accept(
         yield
 
 
-def withdraw(acceptance: Acceptance) -> Iterator[None]:
+def withdraw(
+    acceptance: Acceptance, locked: Collection[int] = frozenset()
+) -> Iterator[None]:
     """Take back what was said to be right, in steps; see ``take_back``.
 
-    What another answer accepted before stays accepted.
+    Where nobody has painted, labels are what the model says by now: it may
+    have come to say something else, and was kept from writing that. What
+    another answer accepted before stays accepted.
     """
     result = acceptance.result
-    while acceptance.pieces:
-        at, mask = acceptance.pieces[-1]
-        if result.accepted is not None:
-            put(result.accepted, at, np.zeros_like(mask), mask)
-            result.tell_accepted(at)
-        acceptance.pieces.pop()
-        yield
+    has_changed = False
+    try:
+        while acceptance.pieces:
+            at, mask = acceptance.pieces[-1]
+            if result.accepted is not None:
+                put(result.accepted, at, np.zeros_like(mask), mask)
+                now = np.asarray(result.labels.data[at])
+                model = present_model(result, at)
+                held = mask & (now == np.asarray(result.written[at]))
+                held &= (now != model) & ~find_locked(locked, now, model)
+                if held.any():
+                    has_changed |= uncover(result, at, held)
+                else:
+                    result.tell_accepted(at)
+            acceptance.pieces.pop()
+            yield
+    finally:
+        if has_changed:
+            result.labels.refresh(extent=False)
 
 
 def _pieces(

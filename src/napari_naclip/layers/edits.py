@@ -149,8 +149,6 @@ def forget_steps(
         forget_accepted(result, part, None if mask is None else mask[band])
         yield
     before = yield from _count(result, at)
-    if not before:
-        return 0
     yield from give_back_steps(result, at, mask, locked)
     after = yield from _count(result, at)
     # What is painted meanwhile is not forgotten.

@@ -90,8 +90,9 @@ class Result:
         layer; None: none. The model writes there only where it may over
         edits.
     under : array or None
-        What the model says by now where edits keep it from writing, plus 1;
-        0 where that is what it wrote last. None: nowhere.
+        What the model says by now where edits, or what was accepted, keep it
+        from writing, plus 1; 0 where that is what it wrote last. None:
+        nowhere.
     strokes : Strokes
         What undo takes back; see there.
     revision : int

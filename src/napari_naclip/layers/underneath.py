@@ -1,7 +1,8 @@
-"""What the model says under edits, where it must not write.
+"""What the model says where it must not write: under edits, and what is right.
 
-It is known from answers as they come; an undo of the edits shows it. What a
-change noted anew is taken back with it.
+It is known from answers as they come; an undo of the edits shows it, and so
+does taking back that it is right. What a change noted anew is taken back with
+that change.
 """
 
 from __future__ import annotations
@@ -40,21 +41,21 @@ def present_model(result: Result, at: Index) -> npt.NDArray[Any]:
 def note_answer(
     result: Result,
     at: Index,
-    is_edited: Mask,
+    is_held: Mask,
     new: npt.NDArray[np.integer],
     wanted: Mask | None,
     locked: Collection[int],
     mode: WriteMode,
 ) -> None:
-    """Note an answer where edits lie, just before it is written elsewhere.
+    """Note an answer where it is not written, just before it is elsewhere.
 
     Parameters
     ----------
     result : Result
     at : tuple of int or slice
         What selects the block.
-    is_edited : bool array
-        Where edits are and stay.
+    is_held : bool array
+        Where edits, and what was accepted, are and stay.
     new : array
         The answer.
     wanted : bool array, optional
@@ -62,7 +63,7 @@ def note_answer(
     locked : collection of int
     mode : WriteMode
     """
-    if result.under is None and not is_edited.any():
+    if result.under is None and not is_held.any():
         return
     result.under = _with_room(result.under, result.written.shape)
     if result.under is None:
@@ -70,7 +71,7 @@ def note_answer(
         return
     under = np.asarray(result.under[at])
     model = present_model(result, at)
-    noted = is_edited & (model != new)
+    noted = is_held & (model != new)
     if mode == 'background':
         # Where it would write if nobody had painted.
         is_own = model == 0
@@ -80,7 +81,7 @@ def note_answer(
             is_own |= result.checkpoint.under[at] > 0
         noted &= is_own
     noted &= ~find_locked(locked, model, new)
-    over = (under > 0) & ~is_edited
+    over = (under > 0) & ~is_held
     if wanted is not None:
         noted &= wanted
         over &= wanted

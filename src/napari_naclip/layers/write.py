@@ -196,6 +196,8 @@ def give_back_steps(
 ) -> Generator[None, None, None]:
     """Write what the model says by now into a block, over all edits.
 
+    Labels that were accepted, and are no more, become that, too.
+
     In steps, a millisecond or so; see ``write_steps``.
 
     Parameters
@@ -217,6 +219,7 @@ def give_back_steps(
             rows = slice(first, first + len(model))
             first = rows.stop
             changes = target != result.written[part]
+            changes |= target != model
             if wanted is not None:
                 changes &= wanted[rows]
             changes &= ~find_locked(locked, target, model)
@@ -262,7 +265,8 @@ def _write_bands(
 ) -> Generator[None, None, int]:
     """Write a block band by band; note where something has changed.
 
-    Of an answer it is noted what it says under edits.
+    Of an answer it is noted what it says where edits, and what was accepted,
+    stay.
     """
     result.strokes.look()
     _make_room(result, new.dtype)
@@ -282,6 +286,7 @@ def _write_bands(
             )[part]
         is_edited = target != result.written[part]
         here = None if wanted is None else wanted[band]
+        accepted = None if result.accepted is None else result.accepted[part]
         more, changes = _find_changes(
             target,
             is_edited,
@@ -290,16 +295,19 @@ def _write_bands(
             locked,
             mode,
             is_new,
-            None if result.accepted is None else result.accepted[part],
+            accepted,
         )
         kept += more
         if is_answer:
             if changes is not None and mode != 'unedited':
                 result.strokes.forget(part, changes & is_edited)
+            is_held = is_edited
+            if accepted is not None:
+                is_held = is_held | accepted
             note_answer(
                 result,
                 part,
-                is_edited if changes is None else is_edited & ~changes,
+                is_held if changes is None else is_held & ~changes,
                 new[band],
                 here,
                 locked,

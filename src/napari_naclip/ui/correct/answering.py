@@ -73,7 +73,7 @@ class Answer:
     def take_back(self, locked: Collection[int]) -> Iterator[None]:
         """Take back what of it is written, in steps."""
         yield from take_back(self.made, locked)
-        yield from withdraw(self.agreed)
+        yield from withdraw(self.agreed, locked)
         # The next question may be how much is left.
         yield from self.guided.look_for_edits(locked)
 
