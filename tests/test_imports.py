@@ -79,10 +79,31 @@ def test_the_widget_is_light() -> None:
     assert imported('import napari_naclip.ui.widget', HEAVY) == ''
 
 
-def test_the_hub_s_telemetry_is_off_however_the_engine_is_entered() -> None:
+@pytest.mark.parametrize(
+    ('wish', 'expected'), [(None, True), ('1', True), ('0', False)]
+)
+@pytest.mark.parametrize(
+    'modules',
+    [
+        ('napari_naclip.engine.clip.load', 'huggingface_hub.constants'),
+        # As where another plugin of napari was first.
+        ('huggingface_hub.constants', 'napari_naclip.engine.hub'),
+    ],
+)
+def test_the_hub_s_telemetry_is_off_unless_it_was_turned_on(
+    monkeypatch, modules: tuple[str, ...], wish: str | None, expected: bool
+) -> None:
+    for variable in (
+        'HF_HUB_DISABLE_TELEMETRY',
+        'DISABLE_TELEMETRY',
+        'DO_NOT_TRACK',
+    ):
+        monkeypatch.delenv(variable, raising=False)
+    if wish is not None:
+        monkeypatch.setenv('HF_HUB_DISABLE_TELEMETRY', wish)
     statement = (
-        'import napari_naclip.engine.clip.load; '
+        f'import {", ".join(modules)}; '
         'from huggingface_hub import constants; '
-        'assert constants.HF_HUB_DISABLE_TELEMETRY'
+        f'assert constants.HF_HUB_DISABLE_TELEMETRY is {expected}'
     )
     assert imported(statement, ()) == ''
