@@ -200,6 +200,28 @@ def test_what_is_gone_is_no_zeros(folder: Path, no_memory: None) -> None:
         array[:20] = 5
 
 
+def test_a_part_that_is_gone_is_no_zeros(
+    folder: Path, no_memory: None
+) -> None:
+    array = outputs.zeros((3, 40, 50), np.uint8)
+    array[1] = 7
+    (chunk,) = folder.rglob('c/1/1/0')
+    chunk.unlink()
+    with pytest.raises(StorageError, match='are gone'):
+        array[1, 20:30, 3:5]
+    # A part that is written would leave the rest zero.
+    with pytest.raises(StorageError, match='are gone'):
+        array[1, 20:22, 3:5] = 5
+    # What was never written is 0, and so is what was made 0.
+    assert not array[0].any()
+    array[1, :16] = 0
+    assert not array[1, :16].any()
+    assert not list(folder.rglob('c/1/0/*'))
+    # All of it can be written anew.
+    array[1] = 9
+    assert (array[1] == 9).all()
+
+
 CHILD = """
 import sys, time
 import numpy as np

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import logging
 import math
 import os
@@ -19,17 +18,18 @@ import shutil
 import threading
 import weakref
 from collections import OrderedDict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
 from napari_naclip.engine.cache_folder import make_private
-from napari_naclip.engine.errors import InputError, StorageError
+from napari_naclip.engine.disk_array import disk_errors_told, make_array
+from napari_naclip.engine.errors import InputError
 from napari_naclip.engine.store.budgets import parse_size, physical_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import filelock
     import numpy.typing as npt
@@ -156,55 +156,6 @@ def stored(labels: npt.NDArray[Any], like: object) -> npt.NDArray[Any]:
     return result
 
 
-@contextlib.contextmanager
-def _disk_errors_told() -> Iterator[None]:
-    """Turn what a disk raises into ``StorageError``."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            'Labels cannot be written to the cache folder: '
-            f'{error.strerror or error}. Make room on the disk, choose '
-            'another folder with NAPARI_NACLIP_CACHE, or allow them more '
-            'memory ("Kept features", napari-naclip cache --outputs).'
-        ) from error
-
-
-@functools.cache
-def _array_class() -> type:
-    """Return zarr's class, whose arrays say in words what is wrong.
-
-    napari and other plugins read and write them, too.
-    """
-    # Here and not above: most processes never need it.
-    import zarr
-
-    class DiskArray(zarr.Array):  # type: ignore[type-arg]
-        """An array of this process on the disk."""
-
-        def __getitem__(self, at: Any) -> Any:
-            _check_is_there(self)
-            return super().__getitem__(at)
-
-        def __setitem__(self, at: Any, values: Any) -> None:
-            _check_is_there(self)
-            with _disk_errors_told():
-                super().__setitem__(at, values)
-
-    return DiskArray
-
-
-def _check_is_there(array: Any) -> None:
-    """Raise if the folder of an array is gone, which zarr takes for zeros."""
-    folder = Path(array.store.root, array.store_path.path)
-    if not folder.exists():
-        raise StorageError(
-            f'Labels that were kept on the disk are gone: {folder} was '
-            'deleted or cannot be reached. Run again for them, and leave the '
-            'cache folder alone while a program uses it.'
-        )
-
-
 class BandBuffer:
     """An (H, W) array on the disk that is written in bands of any height.
 
@@ -316,23 +267,14 @@ class _Disk:
     def make(
         self, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> npt.NDArray[Any]:
-        import zarr
-
-        with _disk_errors_told():
+        with disk_errors_told():
             path = self._find() / secrets.token_hex(8)
             tail = [
                 min(most, length)
                 for most, length in zip(CHUNK, shape[-2:], strict=False)
             ]
-            array = zarr.create_array(
-                path,
-                shape=shape,
-                dtype=dtype,
-                chunks=(*[1] * (len(shape) - 2), *[max(1, n) for n in tail]),
-                fill_value=0,
-            )
-        # Not made by a constructor, which differs from release to release.
-        object.__setattr__(array, '__class__', _array_class())
+            chunks = (*[1] * (len(shape) - 2), *[max(1, n) for n in tail])
+            array = make_array(path, shape, dtype, chunks)
         weakref.finalize(array, shutil.rmtree, path, ignore_errors=True)
         return cast('npt.NDArray[Any]', array)
 
