@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from pathlib import Path
 
 import npe2
@@ -12,11 +14,14 @@ import tifffile
 from napari.components import ViewerModel
 from PIL import Image
 
+from napari_naclip.correct.model_labels import WRITTEN_KEY
+from napari_naclip.engine import outputs
 from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.io import layer_files
 from napari_naclip.layers.adoption import adopt_result
 from napari_naclip.layers.assign import accept
+from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import (
@@ -132,6 +137,61 @@ def test_files_that_tell_nothing_of_accepted_pixels_open(
     (tmp_path / 'a.naclip').write_text(json.dumps(content))
     (again,) = viewer.open(tmp_path / 'a.naclip', plugin=None)
     assert adopt_result(image, again).accepted is None
+
+
+@pytest.mark.parametrize('is_on_disk', [False, True])
+def test_what_the_model_says_under_edits_comes_back(
+    viewer, tmp_path, monkeypatch, is_on_disk: bool
+) -> None:
+    if is_on_disk:
+        monkeypatch.setenv('NAPARI_NACLIP_CACHE', str(tmp_path / 'cache'))
+        monkeypatch.setenv(outputs.OUTPUT_VARIABLE, '0')
+    image, result = add_ours(viewer)
+    result.labels.data[1:3, 2] = 7
+    for _ in accept(
+        result, (slice(None),) * 2, Region(4, 1, 6, 4), np.ones((2, 3), bool)
+    ):
+        pass
+    # The model changes its mind, under an edit and what is right, too.
+    (snapshot,) = take_snapshots(image, viewer, Settings())
+    new = np.arange(6 * 8, dtype=np.uint16).reshape(6, 8) + 300
+    write_region(result, snapshot, new)
+    result.labels.save(str(tmp_path / 'a.naclip'))
+    (again,) = viewer.open(tmp_path / 'a.naclip', plugin=None)
+    adopted = adopt_result(image, again)
+    assert (again.data[1:3, 2] == 7).all()
+    assert (again.data != new).sum() == 2 + 6
+    forget_edits(adopted, (slice(None),) * 2)
+    np.testing.assert_array_equal(again.data, new)
+
+
+def test_files_that_tell_nothing_of_what_is_under_edits_open(
+    viewer, tmp_path
+) -> None:
+    image, result = add_ours(viewer)
+    before = result.labels.data[1, 2]
+    result.labels.data[1, 2] = 7
+    result.labels.save(str(tmp_path / 'a.naclip'))
+    content = json.loads((tmp_path / 'a.naclip').read_text())
+    assert content.pop('under') is None
+    (tmp_path / 'a.naclip').write_text(json.dumps(content))
+    (again,) = viewer.open(tmp_path / 'a.naclip', plugin=None)
+    adopted = adopt_result(image, again)
+    forget_edits(adopted, (slice(None),) * 2)
+    assert again.data[1, 2] == before
+
+
+def test_a_duplicate_has_its_own_notes(viewer) -> None:
+    image, result = add_ours(viewer)
+    result.labels.data[1, 2] = 7
+    (snapshot,) = take_snapshots(image, viewer, Settings())
+    write_region(result, snapshot, np.full((6, 8), 3, np.uint8))
+    metadata = copy.deepcopy(result.labels.metadata)
+    other = viewer.add_labels(result.labels.data.copy(), metadata=metadata)
+    write_region(result, snapshot, np.full((6, 8), 4, np.uint8))
+    kept = other.metadata[WRITTEN_KEY]
+    assert kept.under[1, 2] == 3 + 1
+    assert pickle.loads(pickle.dumps(kept)).under[1, 2] == 3 + 1
 
 
 def test_damaged_edits_are_told(viewer, tmp_path) -> None:

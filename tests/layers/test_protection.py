@@ -27,7 +27,9 @@ from napari_naclip.correct.model_labels import (
     WRITTEN_KEY,
     ModelLabels,
     pack_edits,
+    pack_notes,
     unpack_edits,
+    unpack_notes,
 )
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.layers import labels as label_layers
@@ -352,9 +354,14 @@ class Protection(RuleBasedStateMachine):
         store_list(layer, {'rows': []})
         if way == 'file':
             packed = pack_edits(layer.data, self.result.written)
+            written = unpack_edits(packed, layer.data)
+            under = self.result.under
+            if under is not None:
+                noted = pack_notes(under, self.result.written.dtype)
+                under = unpack_notes(noted, written)
             metadata = {
                 **layer.metadata,
-                WRITTEN_KEY: ModelLabels(unpack_edits(packed, layer.data)),
+                WRITTEN_KEY: ModelLabels(written, under=under),
             }
             data, state, _ = layer.as_layer_data_tuple()
             self.viewer.layers.remove(layer)
@@ -369,7 +376,6 @@ class Protection(RuleBasedStateMachine):
         self.live.forget()
         self.result = adopted
         self.history.forget()
-        self.pixels.under[:] = NONE
         self.previous = self.fresh = None
 
     @invariant()

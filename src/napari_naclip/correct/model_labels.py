@@ -16,9 +16,12 @@ import numpy as np
 from napari_naclip.engine.outputs import row_bands, widened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy.typing as npt
+
+    Index = tuple[int | slice, ...]
+    Mask = npt.NDArray[np.bool_]
 
 #: Key of the model's labels in a layer's metadata.
 WRITTEN_KEY: Final = 'napari-naclip model labels'
@@ -37,6 +40,9 @@ class ModelLabels:
         whose metadata they are in.
     accepted : bool array or None
         Pixels whose labels the person said are right; None: none.
+    under : array or None
+        What the model says by now where it must not write, plus 1; 0
+        elsewhere. None: nowhere.
     """
 
     def __init__(
@@ -44,30 +50,36 @@ class ModelLabels:
         array: npt.NDArray[Any],
         layer: object = None,
         accepted: npt.NDArray[Any] | None = None,
+        under: npt.NDArray[Any] | None = None,
     ) -> None:
         # napari's proxies of a layer are made anew each time.
         layer = getattr(layer, '__wrapped__', layer)
         self.array = array
         self.accepted = accepted
+        self.under = under
         #: When they were saved with the layer, by ``time.monotonic()``.
         self.saved_at = float('-inf')
         self.owner = None if layer is None else weakref.ref(layer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ModelLabels:
         """Return labels that no run changes, for any layer."""
-        accepted = self.accepted
-        return ModelLabels(
-            widened(self.array, self.array.dtype),
-            accepted=None if accepted is None else widened(accepted, bool),
+        accepted, under = (
+            None if each is None else widened(each, each.dtype)
+            for each in (self.accepted, self.under)
         )
+        array = widened(self.array, self.array.dtype)
+        return ModelLabels(array, accepted=accepted, under=under)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the layer."""
         return ModelLabels, self._copies()
 
     def _copies(self) -> tuple[Any, ...]:
-        accepted = None if self.accepted is None else np.array(self.accepted)
-        return np.array(self.array), None, accepted
+        array, accepted, under = (
+            None if each is None else np.array(each)
+            for each in (self.array, self.accepted, self.under)
+        )
+        return array, None, accepted, under
 
     def __repr__(self) -> str:
         """Show the size alone."""
@@ -91,17 +103,64 @@ def pack_edits(labels: Any, written: Any) -> dict[str, Any]:
         at the set bits, in their order, of the little-endian type ``dtype``.
         Both are compressed by zlib and written in base64.
     """
-    kind = np.dtype(written.dtype).newbyteorder('<')
+
+    def find(at: Index) -> tuple[Mask, npt.NDArray[Any]]:
+        own = np.asarray(written[at])
+        return np.asarray(labels[at]) != own, own
+
+    return _pack_model(labels, written.dtype, find)
+
+
+def pack_notes(under: Any, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return what the model says where it must not write, fit for JSON.
+
+    Parameters
+    ----------
+    under : array
+        See ``ModelLabels``.
+    dtype : dtype
+        Of labels, which have room for it.
+
+    Returns
+    -------
+    dict
+        As from ``pack_edits``.
+    """
+
+    def find(at: Index) -> tuple[Mask, npt.NDArray[Any]]:
+        own = np.asarray(under[at])
+        # Wraps around where nothing is noted, which is left out.
+        return own > 0, own - 1
+
+    return _pack_model(under, dtype, find)
+
+
+def _pack_model(
+    array: Any,
+    dtype: np.dtype[Any],
+    find: Callable[[Index], tuple[Mask, npt.NDArray[Any]]],
+) -> dict[str, Any]:
+    """Return some pixels of what the model says; see ``pack_edits``.
+
+    Parameters
+    ----------
+    array : array
+        Of the same size; tells in which bands to read.
+    dtype : dtype
+    find : callable
+        Returns which pixels of a band are meant, and what is to be read
+        there.
+    """
+    kind = np.dtype(dtype).newbyteorder('<')
     mask, model = _MaskPacker(), _Packer()
     pixels = 0
-    for plane in np.ndindex(*labels.shape[:-2]):
-        for rows in row_bands(labels):
-            own = np.asarray(written[(*plane, rows)])
-            is_edited = np.asarray(labels[(*plane, rows)]) != own
-            values = own[is_edited]
+    for plane in np.ndindex(*array.shape[:-2]):
+        for rows in row_bands(array):
+            is_meant, own = find((*plane, rows))
+            values = own[is_meant]
             pixels += int(values.size)
             model.add(values.astype(kind).tobytes())
-            mask.add(is_edited)
+            mask.add(is_meant)
     return {
         'pixels': pixels,
         'mask': mask.finish(),
@@ -126,15 +185,47 @@ def unpack_edits(
     ValueError
         If the two do not belong together.
     """
+    mask, values = _unpack_model(content, labels.shape)
+    written = labels.astype(np.promote_types(labels.dtype, values.dtype))
+    written[mask] = values
+    return written
+
+
+def unpack_notes(
+    content: Mapping[str, Any], written: npt.NDArray[Any]
+) -> npt.NDArray[np.uint32]:
+    """Return what ``pack_notes`` was given.
+
+    Parameters
+    ----------
+    content : mapping
+    written : array
+        What the model wrote, which has room for what it says.
+
+    Raises
+    ------
+    ValueError
+        If the two do not belong together.
+    """
+    mask, values = _unpack_model(content, written.shape)
+    most = min(np.iinfo(written.dtype).max, np.iinfo(np.uint32).max - 1)
+    if values.size and not 0 <= int(values.min()) <= int(values.max()) <= most:
+        raise ValueError(f'model labels that are none of {written.dtype}')
+    under = np.zeros(written.shape, np.uint32)
+    under[mask] = values.astype(np.uint32) + 1
+    return under
+
+
+def _unpack_model(
+    content: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[Mask, npt.NDArray[Any]]:
+    """Return which pixels were packed, and what the model says of them."""
     kind = np.dtype(str(content['dtype']))
     if kind.kind not in 'iu':
         raise ValueError(f'model labels of the type {kind}')
-    mask = unpack_mask(content['mask'], labels.shape)
+    mask = unpack_mask(content['mask'], shape)
     size = int(np.count_nonzero(mask)) * kind.itemsize
-    values = np.frombuffer(_unpack(content['model'], size), kind)
-    written = labels.astype(np.promote_types(labels.dtype, kind))
-    written[mask] = values
-    return written
+    return mask, np.frombuffer(_unpack(content['model'], size), kind)
 
 
 def pack_mask(mask: Any) -> str:

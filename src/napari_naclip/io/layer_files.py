@@ -1,8 +1,8 @@
 """Labels layers to files and back, with names and colors of the classes.
 
 What napari's own writer loses is kept in a file beside the labels, which ends
-in ``.naclip``: names, colors, place and recipe, and which pixels a person
-edited (see ``correct.model_labels``). Only such files are read here: a plugin
+in ``.naclip``: names, colors, place and recipe, which pixels a person edited,
+and what the model says of them (see ``correct.model_labels``). Only such files are read here: a plugin
 that offered to read ``.png`` would make napari ask for a reader at every
 picture. Layers come and go as napari's tuples of data, attributes and type,
 so that this module needs no napari.
@@ -22,8 +22,10 @@ from napari_naclip.correct.model_labels import (
     ModelLabels,
     pack_edits,
     pack_mask,
+    pack_notes,
     unpack_edits,
     unpack_mask,
+    unpack_notes,
 )
 from napari_naclip.engine.colors import rgb_to_hex
 from napari_naclip.engine.errors import InputError, StorageError
@@ -153,11 +155,13 @@ def _describe(
 ) -> dict[str, Any]:
     """Return what the file beside the labels holds."""
     model = attributes.get('metadata', {}).get(WRITTEN_KEY)
-    edits = accepted = None
+    edits = accepted = under = None
     if isinstance(model, ModelLabels) and model.array.shape == labels.shape:
         edits = pack_edits(labels, model.array)
         if model.accepted is not None:
             accepted = pack_mask(model.accepted)
+        if model.under is not None:
+            under = pack_notes(model.under, model.array.dtype)
     return {
         'format': FORMAT,
         'labels': target.name,
@@ -167,6 +171,8 @@ def _describe(
         'edits': edits,
         # Null where nothing was said to be right.
         'accepted': accepted,
+        # Null where the model says nothing else than it wrote.
+        'under': under,
     }
 
 
@@ -257,8 +263,12 @@ def read_layers(path: str | list[str]) -> list[LayerTuple]:
             accepted = content.get('accepted')
             if accepted is not None:
                 accepted = unpack_mask(accepted, labels.shape)
+            # Older files know of neither.
+            under = content.get('under')
+            if under is not None:
+                under = unpack_notes(under, written)
             attributes.setdefault('metadata', {})[WRITTEN_KEY] = ModelLabels(
-                written, accepted=accepted
+                written, accepted=accepted, under=under
             )
     except FileNotFoundError as error:
         raise StorageError(

@@ -55,4 +55,5 @@ def _make_result(image: Image | None, labels: Labels) -> Result:
         read_rows(labels),
         known.array,
         accepted=known.accepted,
+        under=known.under,
     )

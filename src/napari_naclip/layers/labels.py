@@ -109,9 +109,7 @@ class Result:
     checkpoint: Checkpoint | None = field(default=None, repr=False)
     previous: Checkpoint | None = field(default=None, repr=False)
     accepted: npt.NDArray[Any] | None = field(default=None, repr=False)
-    under: npt.NDArray[Any] | None = field(
-        default=None, init=False, repr=False
-    )
+    under: npt.NDArray[Any] | None = field(default=None, repr=False)
     strokes: Strokes = field(init=False, repr=False)
     revision: int = 0
     listeners: list[Callable[[Index], object]] = field(

@@ -15,6 +15,7 @@ import numpy as np
 from napari_naclip.engine.errors import StorageError
 from napari_naclip.engine.outputs import zeros
 from napari_naclip.layers.blocks import find_locked, put
+from napari_naclip.layers.written import share_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -65,7 +66,7 @@ def note_answer(
     """
     if result.under is None and not is_held.any():
         return
-    result.under = _with_room(result.under, result.written.shape)
+    _make_notes(result)
     if result.under is None:
         # Then an undo shows what the model wrote last.
         return
@@ -91,6 +92,13 @@ def note_answer(
     _remember(result, at, under, moved)
     after = np.where(noted, new.astype(np.uint32) + 1, 0)
     put(result.under, at, after.astype(np.uint32), moved)
+
+
+def _make_notes(result: Result) -> None:
+    """Make room to note what the model says, kept with the layer."""
+    if result.under is None:
+        result.under = _with_room(None, result.written.shape)
+        share_written(result)
 
 
 def _with_room(
@@ -257,7 +265,7 @@ def cover(
     agreed = where & (now == result.written[at])
     if not agreed.any():
         return
-    result.under = _with_room(result.under, result.written.shape)
+    _make_notes(result)
     if result.under is None:
         return
     put(result.under, at, now.astype(np.uint32) + 1, agreed)

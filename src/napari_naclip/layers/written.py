@@ -22,7 +22,9 @@ def share_written(result: Result) -> None:
     layer = result.labels
     layer.metadata = {
         **layer.metadata,
-        WRITTEN_KEY: ModelLabels(result.written, layer, result.accepted),
+        WRITTEN_KEY: ModelLabels(
+            result.written, layer, result.accepted, result.under
+        ),
     }
 
 
