@@ -15,15 +15,20 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
 )
-from napari.components import ViewerModel
 
+from answered_layers import (
+    COLUMNS,
+    PLANE,
+    ROWS,
+    SHAPE,
+    AnsweredLayer,
+    seeds,
+)
 from cleaning_rules import Cleaning, Tidy
 from napari_naclip.engine.types import Region
 from napari_naclip.layers import assign as assigning
@@ -38,7 +43,6 @@ from napari_naclip.layers.assign import (
 )
 from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import (
-    Result,
     checkpoint,
     end_checkpoint,
     revert,
@@ -50,70 +54,32 @@ from napari_naclip.ui.steps import ChangeSteps
 from pixel_rules import (
     NONE,
     Array,
-    History,
     Mask,
     Memory,
-    Pixels,
     places_in,
     regions_in,
 )
 
-SHAPE = ROWS, COLUMNS = (6, 7)
-PLANE = (0, slice(None), slice(None))
-
 places = places_in(ROWS, COLUMNS)
 regions = regions_in(ROWS, COLUMNS)
 values = st.integers(0, 3)
-seeds = st.integers(0, 2**16)
 modes = st.sampled_from(['unedited', 'everywhere'])
 #: What else happens during a clean-up.
 events = st.integers(0, 8)
 
 
-class Answers(RuleBasedStateMachine):
-    """A layer, and what every pixel of it should be."""
+class Answers(AnsweredLayer):
+    """What happens to the layer, by answers and by other things."""
 
-    @property
-    def data(self) -> Array:
-        """What every pixel is."""
-        return self.pixels.data[0]
-
-    @property
-    def model(self) -> Array:
-        """What the model wrote last into every pixel."""
-        return self.pixels.model[0]
-
-    @initialize(seed=seeds)
-    def open(self, seed: int) -> None:
-        model = np.random.default_rng(seed).integers(0, 3, (1, *SHAPE))
-        model = model.astype(np.uint8)
-        layer = ViewerModel().add_labels(model.copy())
-        self.result = Result(None, layer, {}, model)
-        self.pixels = Pixels(model.shape)
-        self.data[:] = self.model[:] = model[0]
-        self.accepted = np.zeros(SHAPE, bool)
-        self.locked: set[int] = set()
-        self.history = History()
+    @initialize()
+    def begin(self) -> None:
         self.answers: list[tuple[Assignment | Acceptance, Mask]] = []
         # Before each answer, of those after which nothing else happened.
         self.before: list[tuple[Array, Mask]] = []
         self.steps = ChangeSteps()
         self.cleaning: Cleaning | None = None
-        # What Revert takes back.
-        self.previous: Memory | None = None
-
-    def is_fixed(self, *labels: Array) -> Mask:
-        """Return where any of some labels is locked."""
-        return np.isin(labels, list(self.locked)).any(0)
 
     # What answers.
-
-    def mask_of(self, region: Region, seed: int) -> tuple[Mask, Mask]:
-        """Return some of a region's pixels, in its box and in the plane."""
-        mask = np.random.default_rng(seed).random(region.size) < 0.8
-        whole = np.zeros(SHAPE, bool)
-        whole[region.slices] = mask
-        return mask, whole
 
     @rule(region=regions, seed=seeds, value=values)
     def give(self, region: Region, seed: int, value: int) -> None:
@@ -161,30 +127,6 @@ class Answers(RuleBasedStateMachine):
             data, accepted = self.before.pop()
             np.testing.assert_array_equal(self.data, data)
             np.testing.assert_array_equal(self.accepted, accepted)
-
-    def says(self) -> Array:
-        """Return what the model says by now."""
-        under = self.pixels.under[0]
-        return np.where(under == NONE, self.model, under)
-
-    def give_back(self, mask: Mask) -> None:
-        """Show what the model says, or had written of what is accepted."""
-        model = np.where(self.accepted, self.model, self.says())
-        gone = mask & (self.data != self.model)
-        gone &= ~self.is_fixed(self.data, model)
-        self.put(gone, model)
-        self.uncover(gone & ~self.accepted)
-
-    def uncover(self, mask: Mask) -> None:
-        """Let pixels be what the model says, as the model's."""
-        for at in zip(*np.nonzero(mask), strict=True):
-            self.pixels.uncover((0, *at), (self.previous,))
-
-    def put(self, changed: Mask, new: Array) -> None:
-        """Change pixels by one step of the layer's history."""
-        before = self.pixels.data.copy()
-        self.data[changed] = new[changed]
-        self.history.add(before, self.pixels)
 
     # What else happens.
 
@@ -392,20 +334,6 @@ class Answers(RuleBasedStateMachine):
             self.pixels.put_back(self.previous, self.locked)
         self.previous = None
         self.before.clear()
-
-    @invariant()
-    def is_as_it_should_be(self) -> None:
-        if not hasattr(self, 'pixels'):
-            return
-        result, accepted = self.result, self.result.accepted
-        np.testing.assert_array_equal(result.labels.data[0], self.data)
-        np.testing.assert_array_equal(result.written[0], self.model)
-        np.testing.assert_array_equal(
-            np.zeros(SHAPE, bool) if accepted is None else accepted[0],
-            self.accepted,
-        )
-        under = 0 if result.under is None else result.under.astype(np.int64)
-        np.testing.assert_array_equal(under, self.pixels.under - NONE)
 
 
 @pytest.fixture(params=[COLUMNS, 1000], ids=['a row at a time', 'at once'])

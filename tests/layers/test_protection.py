@@ -23,14 +23,8 @@ from hypothesis.stateful import (
 from napari.components import ViewerModel
 
 from cleaning_rules import clean_at_once
-from napari_naclip.correct.model_labels import (
-    WRITTEN_KEY,
-    ModelLabels,
-    pack_edits,
-    pack_notes,
-    unpack_edits,
-    unpack_notes,
-)
+from edited_layers import packed_and_unpacked
+from napari_naclip.correct.model_labels import WRITTEN_KEY
 from napari_naclip.engine.types import ClassList, Region, Settings
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers.adoption import adopt_result
@@ -353,15 +347,9 @@ class Protection(RuleBasedStateMachine):
         layer = self.result.labels
         store_list(layer, {'rows': []})
         if way == 'file':
-            packed = pack_edits(layer.data, self.result.written)
-            written = unpack_edits(packed, layer.data)
-            under = self.result.under
-            if under is not None:
-                noted = pack_notes(under, self.result.written.dtype)
-                under = unpack_notes(noted, written)
             metadata = {
                 **layer.metadata,
-                WRITTEN_KEY: ModelLabels(written, under=under),
+                WRITTEN_KEY: packed_and_unpacked(self.result),
             }
             data, state, _ = layer.as_layer_data_tuple()
             self.viewer.layers.remove(layer)

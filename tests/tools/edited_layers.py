@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 from napari.components import ViewerModel
 
+from napari_naclip.correct.model_labels import (
+    ModelLabels,
+    pack_edits,
+    pack_notes,
+    unpack_edits,
+    unpack_notes,
+)
 from napari_naclip.engine.types import ClassList, Settings
-from napari_naclip.layers.labels import add_result, write_region
+from napari_naclip.layers.labels import Result, add_result, write_region
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.sync import store_list
 from napari_naclip.ui.correct.autosave import AutoSaver
@@ -45,3 +52,14 @@ def leave_edits(image: np.ndarray, qtbot) -> np.ndarray:
     job._writer._held.release()
     saver._timer.stop()
     return np.array(result.labels.data)
+
+
+def packed_and_unpacked(result: Result) -> ModelLabels:
+    """Return what a file keeps of what the model wrote, and says."""
+    packed = pack_edits(result.labels.data, result.written)
+    written = unpack_edits(packed, result.labels.data)
+    under = result.under
+    if under is not None:
+        noted = pack_notes(under, result.written.dtype)
+        under = unpack_notes(noted, written)
+    return ModelLabels(written, under=under)
