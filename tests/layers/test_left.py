@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 
 from napari_naclip.engine.types import Region, Settings
-from napari_naclip.layers import snapshot
+from napari_naclip.layers import regions, snapshot
 from napari_naclip.layers.read import take_snapshots
 from napari_naclip.layers.snapshot import PlaneSnapshot
 
@@ -97,6 +97,53 @@ def test_a_strip_is_no_larger_than_it_must_be() -> None:
     assert left is not None
     assert left.region == Region(0, 0, 5, 1)
     assert left.mask is None
+
+
+@pytest.mark.parametrize(
+    ('gone', 'expected'),
+    [
+        (Region(0, 0, 2, 9), Region(2, 0, 7, 9)),
+        (Region(3, 0, 7, 9), Region(0, 0, 3, 9)),
+        (Region(0, 0, 7, 4), Region(0, 4, 7, 9)),
+        (Region(0, 8, 7, 9), Region(0, 0, 7, 8)),
+        (Region(0, 0, 7, 9), None),
+    ],
+)
+def test_a_rectangle_takes_no_mask(
+    monkeypatch: pytest.MonkeyPatch, gone: Region, expected: Region | None
+) -> None:
+    monkeypatch.setattr(snapshot, '_MOST_LEFT', 0)
+    own = PLANES[False]
+    left = own.without(replace(own, region=gone))
+    assert (None if left is None else left.region) == expected
+    assert left is None or left.mask is None
+
+
+@given(
+    cells=st.lists(st.booleans(), min_size=63, max_size=63),
+    rows=st.integers(1, 8),
+)
+def test_a_mask_is_trimmed_to_what_it_holds(
+    cells: list[bool], rows: int
+) -> None:
+    mask = np.array(cells).reshape(SIZE)
+    mask[3, 4] = True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(regions, '_ROWS', rows)
+        region, left = regions.trim_region(Region(10, 20, 17, 29), mask)
+    again = np.zeros(SIZE, bool)
+    at = Region(
+        region.top - 10,
+        region.left - 20,
+        region.bottom - 10,
+        region.right - 20,
+    )
+    again[at.slices] = True if left is None else left
+    np.testing.assert_array_equal(again, mask)
+    inner = mask[at.slices]
+    for axis in (0, 1):
+        assert inner.any(axis=axis)[[0, -1]].all()
+    assert (left is None) == inner.all()
 
 
 def test_no_mask_becomes_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

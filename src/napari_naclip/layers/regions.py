@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 #: Points on an ellipse: closer to it than a pixel up to 20,000 pixels wide.
 _ELLIPSE_POINTS = 256
+#: Rows of a mask that are looked at together: a line of the processor's cache,
+#: where they are columns in memory.
+_ROWS = 64
 #: Shapes that enclose something.
 _AREAS = frozenset({'rectangle', 'ellipse', 'polygon'})
 
@@ -279,14 +282,37 @@ def fill_polygon(
 def trim_region(
     region: Region, mask: npt.NDArray[np.bool_]
 ) -> tuple[Region, npt.NDArray[np.bool_] | None]:
-    """Return the smallest region that holds a mask, and the mask of it."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    columns = np.flatnonzero(mask.any(axis=0))
-    mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    """Return the smallest region that holds a mask, and the mask of it.
+
+    That may be a part of the very array.
+    """
+    (top, bottom), (left, right) = _span(mask), _span(mask.T)
+    inner = mask[top:bottom, left:right]
     trimmed = Region(
-        region.top + int(rows[0]),
-        region.left + int(columns[0]),
-        region.top + int(rows[-1]) + 1,
-        region.left + int(columns[-1]) + 1,
+        region.top + top,
+        region.left + left,
+        region.top + bottom,
+        region.left + right,
     )
-    return trimmed, None if mask.all() else mask.copy()
+    if inner.all():
+        return trimmed, None
+    # Copying takes long, where that gives back little.
+    return trimmed, inner if 2 * inner.size > mask.size else inner.copy()
+
+
+def _span(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the first row that holds any pixel, and that behind the last.
+
+    Looks from both ends, so that little of a large mask is looked at; at
+    some rows together, which may be columns in memory.
+    """
+    tops = range(0, len(mask), _ROWS)
+    first, last = (
+        next(top for top in order if mask[top : top + _ROWS].any())
+        for order in (tops, reversed(tops))
+    )
+    found = [
+        top + np.flatnonzero(mask[top : top + _ROWS].any(axis=1))
+        for top in (first, last)
+    ]
+    return int(found[0][0]), int(found[1][-1]) + 1

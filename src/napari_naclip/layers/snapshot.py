@@ -228,6 +228,12 @@ class PlaneSnapshot:
             return self
         own, theirs = self.area, other.area
         shared = own.intersection(theirs)
+        if self.mask is None and other.mask is None:
+            if shared == own:
+                return None
+            strip = None if self.is_cut else _find_strip(own, shared)
+            if strip is not None:
+                return dataclasses.replace(self, region=strip)
         if self.mask is not None:
             mask = self.mask.copy()
         elif math.prod(own.size) <= _MOST_LEFT:
@@ -295,3 +301,19 @@ class PlaneSnapshot:
             'gamma': [each.gamma for each in self.channels] or [self.gamma],
             'colored': any(each.colors is not None for each in self.channels),
         }
+
+
+def _find_strip(whole: Region, gone: Region) -> Region | None:
+    """Return what a rectangle leaves of one around it, if it is one, too."""
+    top, left, bottom, right = whole.top, whole.left, whole.bottom, whole.right
+    if (gone.left, gone.right) == (left, right):
+        if gone.top == top:
+            return Region(gone.bottom, left, bottom, right)
+        if gone.bottom == bottom:
+            return Region(top, left, gone.top, right)
+    elif (gone.top, gone.bottom) == (top, bottom):
+        if gone.left == left:
+            return Region(top, gone.right, bottom, right)
+        if gone.right == right:
+            return Region(top, left, bottom, gone.left)
+    return None
