@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from napari_naclip.engine import outputs
 from napari_naclip.engine.errors import InputError, StorageError
 from napari_naclip.io import edit_store, saved_edits
-from napari_naclip.io.edit_store import EditWriter
+from napari_naclip.io.edit_store import UNDER_KEY, EditWriter, under_tile
 from napari_naclip.io.edit_thread import EditThread
 from napari_naclip.io.known_image import describe_image
 from napari_naclip.io.saved_edits import find_saved, tile_index
@@ -217,6 +217,37 @@ def test_tiles_of_older_files_are_read(tmp_path) -> None:
     saved.close()
     np.testing.assert_array_equal(again[0], labels)
     assert again[2] is None
+
+
+def test_what_the_model_says_comes_back(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(edit_store, '_LITTLE', 0)
+    labels, written = np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    under = np.zeros(SHAPE, np.uint32)
+    writer = EditWriter(tmp_path)
+    for value in (3, 0, 256):
+        under[0, 1, 2:4] = value
+        writer.take(
+            {
+                **tiles_of(labels, written),
+                **{
+                    UNDER_KEY + key: under_tile(under[tile_index(key, SHAPE)])
+                    for key in keys_of()
+                },
+            }
+        )
+        writer.commit(HEAD)
+        head = json.loads((writer.folder / 'edits.json').read_text())
+        assert len(head['under']) == bool(value)
+        # Whoever knows nothing of it reads the rest.
+        assert {*head['tiles']} == {*keys_of()}
+    leave(writer)
+    (saved,) = find_saved(tmp_path)
+    np.testing.assert_array_equal(saved.load_under(written), under)
+    with pytest.raises(InputError, match='damaged'):
+        saved.load_under(written.astype(np.int8))
+    saved.head.pop('under')
+    assert saved.load_under(written) is None
+    saved.close()
 
 
 def test_damage_is_told(tmp_path) -> None:

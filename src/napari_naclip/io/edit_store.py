@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 #: What the file says it is.
 FORMAT: Final = 'napari-naclip edits, version 1'
+#: What the key of a tile begins with that tells what the model says where it
+#: must not write. The head has them apart: all else can be read without.
+UNDER_KEY: Final = 'under '
 #: Names in each folder.
 HEAD_NAME: Final = 'edits.json'
 LOCK_NAME: Final = 'held'
@@ -134,7 +137,8 @@ class EditWriter:
         tiles : mapping
             Labels, what the model wrote, and which of them were accepted or
             None, by the tile's place: its indices, joined by commas. Tiles
-            as they were are left out.
+            as they were are left out. Behind ``UNDER_KEY``: see
+            ``under_tile``.
         """
         for key, (labels, written, accepted) in tiles.items():
             if not labels.any() and not written.any() and accepted is None:
@@ -204,7 +208,16 @@ class EditWriter:
                 'format': FORMAT,
                 'saved': time.time(),
                 **head,
-                'tiles': {key: each.to_list() for key, each in places.items()},
+                'tiles': {
+                    key: each.to_list()
+                    for key, each in places.items()
+                    if not key.startswith(UNDER_KEY)
+                },
+                'under': {
+                    key.removeprefix(UNDER_KEY): each.to_list()
+                    for key, each in places.items()
+                    if key.startswith(UNDER_KEY)
+                },
             },
             ensure_ascii=False,
         )
@@ -288,6 +301,41 @@ def read_part(path: Path, offset: int, size: int) -> bytes:
         return file.read(size)
 
 
+def under_tile(under: npt.NDArray[Any] | None) -> Tile:
+    """Return what is saved of what the model says where it must not write.
+
+    Parameters
+    ----------
+    under : array or None
+        That of a tile; see ``layers.labels.Result``.
+    """
+    nothing = np.zeros(0, np.uint8)
+    if under is None or not under.any():
+        return nothing, nothing, None
+    return np.array(under), nothing, None
+
+
+def unpack_under(
+    content: bytes, place: list[Any], shape: tuple[int, ...]
+) -> npt.NDArray[Any]:
+    """Return what was given to ``under_tile``; see ``unpack_tile``."""
+    kind = np.dtype(str(place[4]))
+    if kind.kind != 'u':
+        raise ValueError('notes of no integers')
+    raw = _unpack(content, place, int(np.prod(shape)) * kind.itemsize)
+    return np.frombuffer(raw, kind).reshape(shape)
+
+
+def _unpack(content: bytes, place: list[Any], size: int) -> bytes:
+    """Return what was compressed, if it is what was saved."""
+    machine = zlib.decompressobj()
+    raw = machine.decompress(content, size + 1)
+    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+    if len(raw) != size or digest != place[3]:
+        raise ValueError('a damaged tile')
+    return raw
+
+
 def unpack_tile(
     content: bytes, place: list[Any], shape: tuple[int, ...]
 ) -> Tile:
@@ -314,11 +362,7 @@ def unpack_tile(
     # Older files say nothing of it.
     has_accepted = bool(place[6:] and place[6])
     sizes.append(-(-count // 8) if has_accepted else 0)
-    machine = zlib.decompressobj()
-    raw = machine.decompress(content, sum(sizes) + 1)
-    digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-    if len(raw) != sum(sizes) or digest != place[3]:
-        raise ValueError('a damaged tile')
+    raw = _unpack(content, place, sum(sizes))
     labels = np.frombuffer(raw[: sizes[0]], kinds[0]).reshape(shape)
     rest = raw[sizes[0] :]
     written = np.frombuffer(rest[: sizes[1]], kinds[1]).reshape(shape)

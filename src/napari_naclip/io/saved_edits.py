@@ -23,6 +23,7 @@ from napari_naclip.io.edit_store import (
     hold,
     read_part,
     unpack_tile,
+    unpack_under,
 )
 
 if TYPE_CHECKING:
@@ -106,8 +107,39 @@ class SavedEdits:
         OutOfMemoryError, StorageError
             If there is no room for them.
         """
-        try:
+        with self._told():
             return self._load()
+
+    def load_under(self, written: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """Return what the model says where it must not write, plus 1.
+
+        None where that is what it wrote; raises as ``load`` does.
+
+        Parameters
+        ----------
+        written : array
+            What the model had written, which has room for it.
+        """
+        with self._told():
+            # Older files know of none.
+            tiles = dict(self.head.get('under') or {})
+            if not tiles:
+                return None
+            most = int(np.iinfo(written.dtype).max) + 1
+            under = zeros(self.shape, np.dtype(np.uint32))
+            for key, place in tiles.items():
+                index, size, content = self._read(key, place)
+                found = unpack_under(content, place, size)
+                if found.max() > most:
+                    raise ValueError(f'notes of no {written.dtype}')
+                under[index] = found
+            return under
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what goes wrong into what can be told."""
+        try:
+            yield
         except MemoryError as error:
             raise OutOfMemoryError(
                 f'There is no memory for labels of the size {self.shape}. '
@@ -137,11 +169,7 @@ class SavedEdits:
         labels, written = (zeros(self.shape, kind) for kind in kinds)
         accepted: npt.NDArray[np.bool_] | None = None
         for key, place in tiles.items():
-            index = tile_index(key, self.shape)
-            # A name, never a path.
-            path = self.folder / str(place[0]).replace('/', '_')
-            content = read_part(path, int(place[1]), int(place[2]))
-            size = tuple(each.stop - each.start for each in index)
+            index, size, content = self._read(key, place)
             own, model, is_accepted = unpack_tile(content, place, size)
             labels[index], written[index] = own, model
             if is_accepted is not None:
@@ -149,6 +177,20 @@ class SavedEdits:
                     accepted = zeros(self.shape, np.dtype(bool))
                 accepted[index] = is_accepted
         return labels, written, accepted
+
+    def _read(
+        self, key: str, place: list[Any]
+    ) -> tuple[Index, tuple[int, ...], bytes]:
+        """Return what selects a tile, its shape, and what is saved of it."""
+        index = tile_index(key, self.shape)
+        # A name, never a path.
+        path = self.folder / str(place[0]).replace('/', '_')
+        content = read_part(path, int(place[1]), int(place[2]))
+        return (
+            index,
+            tuple(each.stop - each.start for each in index),
+            content,
+        )
 
     def mark_offered(self) -> None:
         """Note that a person has seen the offer, unless that is known."""

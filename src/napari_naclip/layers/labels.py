@@ -98,8 +98,9 @@ class Result:
     revision : int
         Rises with each block that the model writes, or that is put back.
     listeners : list of callable
-        Get the index of each block that was written to, or accepted; other
-        changes of the layer come with its own events.
+        Get the index of each block that was written to, or accepted, or
+        where the model says something else than it wrote; other changes of
+        the layer come with its own events.
     """
 
     image: Image | None
@@ -127,7 +128,10 @@ class Result:
         self.tell_accepted(at)
 
     def tell_accepted(self, at: Index) -> None:
-        """Tell that something was accepted in a block, or is not any more."""
+        """Tell that something but labels has changed in a block.
+
+        What was accepted, or what the model says where it must not write.
+        """
         for listener in tuple(self.listeners):
             listener(at)
 

@@ -12,12 +12,14 @@ import pytest
 
 from edited_layers import make
 from napari_naclip.engine.types import Region
-from napari_naclip.io.edit_store import EditWriter
+from napari_naclip.io.edit_store import UNDER_KEY, EditWriter
 from napari_naclip.io.edit_thread import EDIT_THREAD
 from napari_naclip.io.folders import edits_folder
 from napari_naclip.io.saved_edits import find_saved
 from napari_naclip.layers import changes
 from napari_naclip.layers.assign import accept
+from napari_naclip.layers.labels import write_region
+from napari_naclip.layers.tidied import own_plane
 from napari_naclip.ui.correct import save_job
 from napari_naclip.ui.correct.autosave import AutoSaver
 from napari_naclip.ui.correct.save_job import SaveJob
@@ -140,7 +142,8 @@ def test_saved_in_batches_though_one_fails(qtbot, monkeypatch) -> None:
     take = EditWriter.take
 
     def take_or_fail(self, tiles) -> None:
-        taken.append(len(tiles))
+        # Each comes with what the model says there.
+        taken.append(sum(not key.startswith(UNDER_KEY) for key in tiles))
         if len(taken) == 2:
             raise RuntimeError('no room')
         take(self, tiles)
@@ -182,6 +185,31 @@ def test_what_was_accepted_is_saved_and_comes_back(picture, qtbot) -> None:
     assert accepted.sum() == 12
     assert accepted[5:8, 6:10].all()
     assert ((labels == 1) & (written == 1)).all()
+
+
+def test_what_the_model_says_under_edits_is_saved(picture, qtbot) -> None:
+    viewer, result = make(picture)
+    saver = AutoSaver(viewer, interval=0.05)
+    saver.follow(result)
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        result.labels.paint((5, 6), 2)
+    # All of it is edited: no label changes with the answer.
+    own = result.labels.data == 2
+    with qtbot.waitSignal(saver.told, timeout=TIMEOUT):
+        write_region(
+            result,
+            own_plane(result, (slice(None), slice(None))),
+            np.full(own.shape, 3, np.uint8),
+            mask=own,
+        )
+    saver._timer.stop()
+    saver._jobs[0]._writer._held.release()
+    (saved,) = find_saved(edits_folder())
+    labels, written, _ = saved.load()
+    under = saved.load_under(written)
+    saved.close()
+    np.testing.assert_array_equal(under, np.where(own, 3 + 1, 0))
+    np.testing.assert_array_equal(labels, np.where(own, 2, 1))
 
 
 def test_labels_saved_by_napari_alone_are_kept(

@@ -183,7 +183,10 @@ class EditRestorer(QObject):
 
         def work() -> None:
             try:
-                read.append((saved, saved.load()))
+                labels, written, accepted = saved.load()
+                under = saved.load_under(written)
+                model = ModelLabels(written, accepted=accepted, under=under)
+                read.append((saved, (labels, model)))
             except Exception as error:  # noqa: BLE001 - it is told
                 read.append((saved, error))
 
@@ -227,11 +230,9 @@ class EditRestorer(QObject):
         """Add a layer of what was read; raise what went wrong."""
         if isinstance(made, Exception):
             raise made
-        labels, written, accepted = made
+        labels, model = made
         attributes = layer_attributes(saved.head['layer'])
-        attributes.setdefault('metadata', {})[WRITTEN_KEY] = ModelLabels(
-            written, accepted=accepted
-        )
+        attributes.setdefault('metadata', {})[WRITTEN_KEY] = model
         self._viewer.add_labels(labels, **attributes)
 
     def _on_discard(self) -> None:

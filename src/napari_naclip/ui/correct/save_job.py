@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_naclip.io.edit_store import TILE, EditWriter
+from napari_naclip.io.edit_store import (
+    TILE,
+    UNDER_KEY,
+    EditWriter,
+    under_tile,
+)
 from napari_naclip.io.edit_thread import EDIT_THREAD
 from napari_naclip.io.folders import edits_folder
 from napari_naclip.io.layer_files import describe_layer
@@ -163,6 +168,10 @@ class SaveJob:
             self._room -= written.nbytes
         self._room -= labels.nbytes
         self._tiles[key] = (labels, written, self._accepted(at))
+        under = self.result.under
+        noted = under_tile(None if under is None else np.asarray(under[at]))
+        self._tiles[UNDER_KEY + key] = noted
+        self._room -= noted[0].nbytes
 
     def _accepted(self, at: tuple[int | slice, ...]) -> Mask | None:
         """Return a copy of what was accepted of a tile; None: nothing."""
@@ -223,7 +232,8 @@ class SaveJob:
 
     def repeat(self) -> None:
         """Have again, the next time, what could not be copied or saved."""
-        self.marks.put_back((*self._handed, *self._tiles, *self._keys))
+        keys = (*self._handed, *self._tiles, *self._keys)
+        self.marks.put_back(each.removeprefix(UNDER_KEY) for each in keys)
         self._keys, self._tiles, self._room = [], {}, _BATCH
         self._is_wanted = self._is_wanted or self._writer is not None
 
