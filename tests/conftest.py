@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import itertools
 import json
@@ -20,6 +19,12 @@ from napari_naclip.engine.clip import load
 from napari_naclip.engine.clip.text import Tokenizer, clip_tokenizer
 from napari_naclip.engine.models import Model, load_model
 from napari_naclip.engine.store import budgets
+from quick_windows import (
+    clean_shaders_once,
+    leave_the_hidden_welcome,
+    read_plugins_once,
+    read_signatures_once,
+)
 
 # One thread: what is tested is not speed, and two suites may share a machine.
 torch.set_num_threads(1)
@@ -112,22 +117,13 @@ def empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope='session')
-def plugins_read_once() -> Iterator[None]:
-    """Read the manifests of the plugins once, not again for each window."""
-    from npe2 import PluginManifest
-
-    discover = PluginManifest.discover
-
-    @functools.cache
-    def found() -> tuple[object, ...]:
-        return tuple(discover())
-
+def quick_windows() -> Iterator[None]:
+    """Do once what napari does for each window again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            PluginManifest,
-            'discover',
-            lambda paths=(): discover(paths) if paths else iter(found()),
-        )
+        read_plugins_once(patch)
+        read_signatures_once(patch)
+        leave_the_hidden_welcome(patch)
+        clean_shaders_once(patch)
         yield
 
 
@@ -141,7 +137,7 @@ def unsaved_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def make_napari_viewer(
-    plugins_read_once: None,
+    quick_windows: None,
     unsaved_settings: None,
     make_napari_viewer: Callable[..., object],
 ) -> Callable[..., object]:

@@ -44,9 +44,11 @@ def describe_holders(thing: object, depth: int = 3) -> list[str]:
                 look(each, level + 1)
 
     seen.add(id(lines))
-    # What is frozen would not be named.
+    # What is frozen would not be named. Later tests need it frozen again:
+    # with a million objects to look at, they would find theirs held too.
     gc.unfreeze()
     look(thing, 0)
+    gc.freeze()
     return lines
 
 
