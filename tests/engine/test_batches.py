@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_naclip.engine.agenda import Agenda
 from napari_naclip.engine.batches import (
     batch_size,
-    count_fitting,
     fill_slots,
     slots_of,
 )
@@ -66,11 +66,11 @@ lattices = st.tuples(st.integers(1, 12), st.integers(1, 12))
 
 
 def batches_of(slots: list[int], size: int) -> list[list[int]]:
-    batches, done = [], 0
-    while done < len(slots):
-        count = count_fitting(slots, done, size)
-        batches.append(slots[done : done + count])
-        done += count
+    """Return the slots that are taken in each batch."""
+    agenda = Agenda(range(len(slots)), (), slots, size, lambda _: False)
+    batches = []
+    while batch := agenda.take():
+        batches.append([slots[window] for window in batch])
     return batches
 
 
@@ -83,6 +83,12 @@ def test_the_whole_lattice_leaves_no_gap(
     batches = batches_of(slots, size)
     assert len(batches) == -(-len(plan) // size)
     assert all(len(set(batch)) == len(batch) for batch in batches)
+
+
+def test_few_columns_fill_their_batches() -> None:
+    plan = make_plan(8, 8)
+    slots = slots_of(plan, WindowPart(range(8), range(3, 5)), 8)
+    assert list(map(len, batches_of(slots, 8))) == [8, 8]
 
 
 @given(lattices, st.integers(1, 16), st.data())

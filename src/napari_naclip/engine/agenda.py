@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_naclip.engine import batches, host_memory
+from napari_naclip.engine import host_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,17 +83,16 @@ class Agenda:
         """Return the windows of the next batch; none if no more is wanted."""
         if self.is_done:
             return []
-        found: list[int] = []
+        found: dict[int, int] = {}
         # No further than that: what is there would be fetched for nothing.
         for window in self._order[self._at :][: 2 * self._size]:
             if len(found) == self._size:
                 break
-            if self._is_missing(window):
-                found.append(window)
-        slots = [self._slots[window] for window in found]
-        found = found[: batches.count_fitting(slots, 0, self._size)]
-        self._taken.update(found)
-        return found
+            slot = self._slots[window]
+            if slot not in found and self._is_missing(window):
+                found[slot] = window
+        self._taken.update(found.values())
+        return list(found.values())
 
     def _is_missing(self, window: int) -> bool:
         return window not in self._taken and not self._is_there(window)

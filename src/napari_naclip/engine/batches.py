@@ -93,16 +93,6 @@ def slots_of(plan: WindowPlan, part: WindowPart, size: int) -> list[int]:
     ]
 
 
-def count_fitting(slots: Sequence[int], start: int, size: int) -> int:
-    """Return how many windows from `start` on fit into a batch."""
-    taken: set[int] = set()
-    for slot in slots[start : start + size]:
-        if slot in taken:
-            break
-        taken.add(slot)
-    return len(taken)
-
-
 def fill_slots(
     windows: Sequence[torch.Tensor], slots: Sequence[int], size: int
 ) -> torch.Tensor:
