@@ -317,6 +317,25 @@ def test_what_the_person_looks_at_comes_first(
     np.testing.assert_array_equal(together, fresh.labels)
 
 
+@pytest.mark.parametrize('refine', ['off', 'fast'])
+def test_no_window_beside_what_is_looked_at_is_run_before_it(
+    demo: Model, batches: list[int], refine: Any
+) -> None:
+    image = np.tile(IMAGE, (1, 4, 1))
+    settings = replace(SETTINGS, refine=refine)
+    live = Segmenter(demo, settings, DictStore()).open(image)
+    classes = make_list(list(WORDS[:3]), has_background=False)
+    look = Region(0, 300, 150, 320)
+    seen = 0
+    for step in live.answer(classes, first=look):
+        if isinstance(step, Partial) and step.region.meets(look):
+            seen += step.region.intersection(look).size[0]
+        if seen == 150:
+            break
+    # The columns over its pixels, and what a batch is filled up with.
+    assert sum(batches) <= len(live.features.tokens) / 6
+
+
 def test_what_the_model_sees_cannot_change_in_an_answer(
     demo: Model, kept: DictStore
 ) -> None:

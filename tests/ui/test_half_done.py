@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from napari_naclip.engine.classify import Labeler
+from napari_naclip.engine.decision import Decision
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.io.kept_features import shared_store
 from napari_naclip.ui import messages, reporting
@@ -52,7 +52,7 @@ def rows(monkeypatch):
     """Return what happens at the third row that is decided."""
     rows, real = (
         Rows(threading.Event(), threading.Event()),
-        Labeler._decide_row,
+        Decision.decide,
     )
 
     def decide(self, *args, **kwargs):
@@ -65,7 +65,7 @@ def rows(monkeypatch):
                 assert rows.go_on.wait(60)
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Labeler, '_decide_row', decide)
+    monkeypatch.setattr(Decision, 'decide', decide)
     yield rows
     rows.go_on.set()
 
@@ -136,7 +136,7 @@ def test_a_failure_before_any_label_leaves_them_as_they_were(
         raise MemoryError('no room')
 
     with monkeypatch.context() as patch:
-        patch.setattr(Labeler, '_decide_row', fail)
+        patch.setattr(Decision, 'decide', fail)
         type_more(widget, 'brick; road; wood; sky')
         settle(widget)
     np.testing.assert_array_equal(labels.data, before)

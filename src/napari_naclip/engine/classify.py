@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from napari_naclip.engine import parts
 from napari_naclip.engine.decision import Decision
-from napari_naclip.engine.fetch import WindowRows
+from napari_naclip.engine.fetch import TileRows
 from napari_naclip.engine.refined import Given, Strip, cut
 from napari_naclip.engine.tiles import Projection, TokenScores
 from napari_naclip.engine.types import (
@@ -27,15 +27,19 @@ from napari_naclip.engine.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
 
     from napari_naclip.engine.decide import Tally
+    from napari_naclip.engine.decision import MapsOf
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.fetch import Fill
     from napari_naclip.engine.refined import Taken
     from napari_naclip.engine.types import ClassList, Settings
+
+    #: Labels an area of a row of tiles; for good, or for now.
+    Label = Callable[[MapsOf, Region], Partial]
 
 #: Steps in which a refinement's progress is told.
 _REFINE_STEPS = 100
@@ -101,50 +105,42 @@ class Labeler:
         first : Region, optional
             What the person looks at: decided before the rest.
         """
-        scores = TokenScores(self._features, self._new_queries)
-        projection = Projection(self._features)
-        windows = WindowRows(self._features, projection)
         region = self._features.region
-        done: tuple[range, range] = range(0), range(0)
         if first is not None and first.meets(region):
-            done = projection.touching(first.intersection(region))
-            holds = windows.may_hold(done[0])
-            for row in done[0]:
-                yield from windows.fetch(row, scores, fill, holds=holds)
-                yield self._decide_row(projection, scores, row, done[1])
-        rows, columns = projection.touching(region)
-        for row in rows:
-            yield from windows.fetch(row, scores, fill)
-            spans = (
-                parts.without(columns, done[1])
-                if row in done[0]
-                else [columns]
-            )
-            for span in spans:
-                yield self._decide_row(projection, scores, row, span)
+            first = first.intersection(region)
+            yield from self._label_first(first, fill, self.decision.decide)
+        else:
+            first = None
+        projection = Projection(self._features)
+        rows = TileRows(self._features, projection, self._new_queries)
+        for index in projection.touching(region)[0]:
+            yield from rows.fetch(index, fill)
+            part = parts.in_tile(region, projection.rows.tile(index))
+            for area in parts.beside(part, first):
+                yield self.decision.decide(rows.maps, area)
 
-    def _decide_row(
-        self,
-        projection: Projection,
-        scores: TokenScores,
-        index: int,
-        span: range,
-    ) -> Partial:
-        """Decide some tiles of a row of tiles whose windows are there."""
-        row = projection.rows.tile(index)
-        places = []
-        for j in span:
-            column = projection.columns.tile(j)
-            # Whole tiles: a part of one would be products of other shapes.
-            maps = projection.tile(scores, row, column)
-            places.append(
-                Region(row.start, column.start, row.stop, column.stop)
-            )
-            self.decision.add(maps, places[-1])
-        area = Region(
-            row.start, places[0].left, row.stop, places[-1].right
-        ).intersection(self._features.region)
-        return Partial(area, self.decision.labels_of(area))
+    def _label_first(
+        self, area: Region, fill: Fill, label: Label
+    ) -> Iterator[Progress | Partial]:
+        """Label an area from its windows alone, before all others.
+
+        Parameters
+        ----------
+        area : Region
+            In the features' region.
+        fill, label : callable
+        """
+        features = self._features
+        projection = Projection(
+            features, features.plan.part(features.size, area)
+        )
+        rows = TileRows(features, projection, self._new_queries)
+        indices = projection.touching(area)[0]
+        holds = rows.may_hold(indices)
+        for index in indices:
+            yield from rows.fetch(index, fill, holds=holds)
+            part = parts.in_tile(area, projection.rows.tile(index))
+            yield label(rows.maps, part)
 
     def refine(
         self,
@@ -190,8 +186,9 @@ class Labeler:
                 previewer = None
                 if previews and turn == 0:
                     if first is not None and index == 0:
-                        part = None if len(strips) == 1 else first
-                        first = yield from self._show(first, fill, part)
+                        yield from self._label_first(
+                            first, fill, self.decision.preview
+                        )
                     previewer = self._previewer(strip, first, len(groups) > 1)
                 for step in steps:
                     if isinstance(step, Progress):
@@ -210,44 +207,6 @@ class Labeler:
     def _queries_of(self, group: range) -> torch.Tensor:
         queries = self.decision.queries_of(group)
         return self._queries[queries.start : queries.stop]
-
-    def _show(
-        self, area: Region, fill: Fill, near: Region | None
-    ) -> Generator[Progress | Partial, None, Region]:
-        """Yield previews of an area; return what they are of.
-
-        Parameters
-        ----------
-        area : Region
-            In the features' region.
-        fill : callable
-        near : Region or None
-            Only windows are looked at that it depends on; None: all in the
-            rows.
-        """
-        features = self._features
-        window_part = (
-            None if near is None else features.plan.part(features.size, near)
-        )
-        projection = Projection(features, window_part)
-        windows = WindowRows(features, projection)
-        scores = TokenScores(features, self._new_queries, window_part)
-        rows, _ = projection.touching(area)
-        holds = windows.may_hold(rows)
-        # Whole rows of tiles: the others then do not meet it.
-        shown = Region(
-            projection.rows.tile(rows[0]).start,
-            area.left,
-            projection.rows.tile(rows[-1]).stop,
-            area.right,
-        ).intersection(features.region)
-        for index in rows:
-            yield from windows.fetch(index, scores, fill, holds=holds)
-            part = parts.in_tile(shown, projection.rows.tile(index))
-            yield self.decision.preview(
-                functools.partial(projection.maps, scores), part
-            )
-        return shown
 
     def _previewer(
         self, strip: Strip, shown: Region | None, is_grouped: bool

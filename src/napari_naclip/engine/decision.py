@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_naclip.engine import outputs
+from napari_naclip.engine import outputs, parts
 from napari_naclip.engine.decide import Tally, class_queries
 from napari_naclip.engine.stored_tally import StoredTally
 from napari_naclip.engine.tiles import TILE
 from napari_naclip.engine.types import Partial, Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
     import torch
 
     from napari_naclip.engine.types import ClassList, Settings
 
+    #: Returns the (Q, rows, columns) float32 maps of an area.
+    MapsOf = Callable[[Region], torch.Tensor]
+
+#: Bytes of maps and of their tally that are made at once, but for one tile.
+PIECE_BYTES = 16 * 2**20
 #: Bytes of tallies that are kept for the next answer, at most.
 TALLY_BYTES = 512 * 2**20
 
@@ -131,9 +136,9 @@ class Decision:
         Parameters
         ----------
         maps : (Q, rows, columns) float32 Tensor
-            Of their queries. May reach beyond the region.
+            Of their queries.
         place : Region
-            Where they lie, in pixels of the image.
+            Where they lie, in pixels of the image; in the region.
         group : range, optional
             The classes, all of those before are there; None: all that are
             not known.
@@ -141,14 +146,14 @@ class Decision:
         group = (
             range(self._known, len(self._owners)) if group is None else group
         )
-        area = place.intersection(self._region)
-        # All of the maps: a part would not be as fast.
-        tally = Tally.empty(*maps.shape[1:], has_synonyms=self._has_synonyms)
-        part = tally.part(*area.within(place))
+        tally = self._empty(place)
         if group.start:
-            part.assign(self._load(area))
+            tally.assign(self._load(place))
         self._count(maps, tally, group)
-        self._save(area, part, is_last=group.stop == len(self._owners))
+        self._save(place, tally, is_last=group.stop == len(self._owners))
+
+    def _empty(self, area: Region) -> Tally:
+        return Tally.empty(*area.size, has_synonyms=self._has_synonyms)
 
     def _load(self, area: Region) -> Tally:
         if self._between is not None:
@@ -181,31 +186,41 @@ class Decision:
                 self._settings.logit_scale,
             )
 
-    def preview(
-        self, maps_of: Callable[[Region], torch.Tensor], area: Region
-    ) -> Partial:
-        """Return what an area would be by other maps.
+    def decide(self, maps_of: MapsOf, area: Region) -> Partial:
+        """Let all classes that are not known compete in an area; label it.
 
         Parameters
         ----------
         maps_of : callable
-            Returns the (Q, rows, columns) float32 maps of a part of the area,
-            of the queries of all classes that are not known.
+            Returns the maps of the queries of these classes.
         area : Region
+            Of the region; within a row of tiles.
         """
+        for part in self._pieces(area):
+            self.add(maps_of(part), part)
+        return Partial(area, self.labels_of(area))
+
+    def preview(self, maps_of: MapsOf, area: Region) -> Partial:
+        """Return what an area would be by other maps; see ``decide``."""
         labels = np.empty(area.size, self._classes.label_dtype)
         group = range(self._known, len(self._owners))
-        # As much at once as stays in the cache.
-        for left in range(area.left, area.right, TILE):
-            part = Region(
-                area.top, left, area.bottom, min(left + TILE, area.right)
-            )
-            tally = Tally.empty(*part.size, has_synonyms=self._has_synonyms)
+        for part in self._pieces(area):
+            tally = self._empty(part)
             self._count(maps_of(part), tally, group)
             labels[part.within(area)] = tally.labels(
                 self._classes, self._settings.threshold
             )
         return Partial(area, labels)
+
+    def _pieces(self, area: Region) -> Iterator[Region]:
+        """Yield what of a row of tiles is counted at once.
+
+        Many tiles, where few classes are counted: a step of one tile is too
+        small for several threads, and waits for them all the same.
+        """
+        pixel_bytes = Tally.BYTES + 4 * len(self.new)
+        tiles = PIECE_BYTES // (TILE**2 * pixel_bytes)
+        return parts.across(area, max(1, tiles) * TILE)
 
     def decide_again(self, classes: ClassList, settings: Settings) -> None:
         """Label what is tallied with other values or another threshold.

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_naclip.engine.tiles import TokenScores
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import torch
+
     from napari_naclip.engine.features import Features
-    from napari_naclip.engine.tiles import Projection, TokenScores
-    from napari_naclip.engine.types import Progress
+    from napari_naclip.engine.tiles import Projection
+    from napari_naclip.engine.types import Progress, Region
 
     #: Makes windows be there, and of others as many as come along for
     #: nothing; yields how far it is. See ``Encoder.fill``.
@@ -20,27 +24,30 @@ if TYPE_CHECKING:
 FIRST_BYTES = 64 * 2**20
 
 
-class WindowRows:
-    """The windows of features, as rows of tiles need them.
+class TileRows:
+    """Maps of rows of tiles, whose windows come when they are needed.
 
     Parameters
     ----------
     features : Features
     projection : Projection
         Of these features, or of a part of them.
+    queries : (Q, D) float32 Tensor
+        Unit query embeddings.
     """
 
-    def __init__(self, features: Features, projection: Projection) -> None:
+    def __init__(
+        self,
+        features: Features,
+        projection: Projection,
+        queries: torch.Tensor,
+    ) -> None:
         self._features = features
         self._projection = projection
+        self._scores = TokenScores(features, queries, projection.part)
 
     def fetch(
-        self,
-        index: int,
-        scores: TokenScores,
-        fill: Fill,
-        *,
-        holds: bool = False,
+        self, index: int, fill: Fill, *, holds: bool = False
     ) -> Iterator[Progress]:
         """Make what a row of tiles needs be there; let go of what is above.
 
@@ -48,7 +55,6 @@ class WindowRows:
         ----------
         index : int
             Of the row of tiles.
-        scores : TokenScores
         fill : callable
             Takes windows of the features.
         holds : bool
@@ -64,11 +70,18 @@ class WindowRows:
             yield from fill(
                 *(self._beneath(each) for each in (windows, below))
             )
-        scores.release(windows.start)
+        self._scores.release(windows.start)
         self._projection.rows.release(index)
         if not holds:
             above = features.windows(windows, features.part).start
             features.tokens.release(range(above))
+
+    def maps(self, area: Region) -> torch.Tensor:
+        """Return the (Q, rows, columns) float32 maps of an area.
+
+        Of the row of tiles that was fetched last.
+        """
+        return self._projection.maps(self._scores, area)
 
     def _beneath(self, rows: range) -> list[int]:
         """Return the windows of the part in some rows, row by row."""

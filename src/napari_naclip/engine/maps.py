@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_naclip.engine.fetch import WindowRows
+from napari_naclip.engine import parts
+from napari_naclip.engine.fetch import TileRows
 from napari_naclip.engine.refined import Given, Strip, cut_to_fit
-from napari_naclip.engine.tiles import TILE, Projection, TokenScores
-from napari_naclip.engine.types import Progress, Region
+from napari_naclip.engine.tiles import TILE, Projection
+from napari_naclip.engine.types import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from napari_naclip.engine.features import Features
     from napari_naclip.engine.fetch import Fill
     from napari_naclip.engine.tiles import Axis
-    from napari_naclip.engine.types import Refinement
+    from napari_naclip.engine.types import Refinement, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +66,15 @@ def iter_maps(
     """
     region = features.region if region is None else region
     if refinement == 'off':
-        projection = Projection(features)
-        windows = WindowRows(features, projection)
-        scores = TokenScores(features, queries)
-        down, across = projection.touching(region)
-        for index in down:
-            yield from windows.fetch(index, scores, fill)
-            row = projection.rows.tile(index)
-            for j in across:
-                column = projection.columns.tile(j)
-                place = Region(row.start, column.start, row.stop, column.stop)
-                yield _cut(projection.tile(scores, row, column), place, region)
+        projection = Projection(
+            features, features.plan.part(features.size, region)
+        )
+        rows = TileRows(features, projection, queries)
+        for index in projection.touching(region)[0]:
+            yield from rows.fetch(index, fill)
+            area = parts.in_tile(region, projection.rows.tile(index))
+            for place in parts.across(area, TILE):
+                yield Maps(*place.within(region), rows.maps(place))
         return
     strips = cut_to_fit(features, refinement, region, len(queries))
     for index, part in enumerate(strips):
@@ -88,13 +87,6 @@ def iter_maps(
                     yield Maps(*step.place.within(region), step.maps)
                 done = (index + step.done) / len(strips)
                 yield Progress('refine', int(100 * done), 100)
-
-
-def _cut(values: torch.Tensor, place: Region, region: Region) -> Maps:
-    """Return what of maps at a place lies in a region."""
-    part = place.intersection(region)
-    rows, columns = part.within(place)
-    return Maps(*part.within(region), values[:, rows, columns])
 
 
 def cosines_at(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from napari_naclip.engine.types import Region
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from napari_naclip.engine.tiles import AxisTile
 
 
@@ -25,29 +27,32 @@ def in_tile(area: Region, row: AxisTile) -> Region:
     )
 
 
-def without(columns: range, done: range) -> list[range]:
-    """Return what is left of a range without another inside it."""
-    left = [
-        range(columns.start, done.start),
-        range(done.stop, columns.stop),
-    ]
-    return [part for part in left if part]
+def across(area: Region, width: int) -> Iterator[Region]:
+    """Yield an area from the left, cut at multiples of a width."""
+    for left in range(area.left // width * width, area.right, width):
+        yield Region(
+            area.top,
+            max(left, area.left),
+            area.bottom,
+            min(left + width, area.right),
+        )
 
 
 def beside(area: Region, done: Region | None) -> list[Region]:
-    """Return what is left of an area when some of its columns are done.
+    """Return what is left of an area when another is done, at most four parts.
 
-    Parameters
-    ----------
-    area : Region
-    done : Region or None
-        Holds all rows of the area, or does not meet it.
+    Above and below it, and between these what is left and right of it.
     """
     if done is None or not area.meets(done):
         return [area]
+    done = done.intersection(area)
     return [
-        Region(area.top, columns.start, area.bottom, columns.stop)
-        for columns in without(
-            range(area.left, area.right), range(done.left, done.right)
+        Region(*edges)
+        for edges in (
+            (area.top, area.left, done.top, area.right),
+            (done.top, area.left, done.bottom, done.left),
+            (done.top, done.right, done.bottom, area.right),
+            (done.bottom, area.left, area.bottom, area.right),
         )
+        if edges[0] < edges[2] and edges[1] < edges[3]
     ]

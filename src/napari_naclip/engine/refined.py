@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 from napari_naclip.engine import parts
 from napari_naclip.engine.affinities import Affinities, neighbor_offsets
-from napari_naclip.engine.fetch import WindowRows
+from napari_naclip.engine.fetch import TileRows
 from napari_naclip.engine.refine import Refiner
 from napari_naclip.engine.refine_plan import Plan
-from napari_naclip.engine.tiles import Projection, TokenScores
+from napari_naclip.engine.tiles import Projection
 from napari_naclip.engine.types import REFINEMENTS, Progress, Region
 from napari_naclip.engine.windows import with_halo
 
@@ -204,11 +204,11 @@ class Strip:
             Affinities(guide, self._dilations, outer.size),
             self._steps,
         )
-        scores = TokenScores(features, queries, self.projection.part)
-        return self._run(refiner, scores, fill)
+        tile_rows = TileRows(features, self.projection, queries)
+        return self._run(refiner, tile_rows, fill)
 
     def _run(
-        self, refiner: Refiner, scores: TokenScores, fill: Fill
+        self, refiner: Refiner, tile_rows: TileRows, fill: Fill
     ) -> Iterator[Progress | Taken | Given]:
         outer, rows = self._outer, self.projection.rows
         if self._is_cut:
@@ -217,12 +217,11 @@ class Strip:
                 plan.lefts[across.start],
                 plan.lefts[across.stop - 1] + plan.window_width,
             )
-        windows = WindowRows(self._features, self.projection)
         top = 0
         for index in rows.touching(outer.top, outer.bottom):
-            yield from windows.fetch(index, scores, fill)
+            yield from tile_rows.fetch(index, fill)
             place = parts.in_tile(outer, rows.tile(index))
-            maps = self.projection.maps(scores, place)
+            maps = tile_rows.maps(place)
             yield Taken(maps, place)
             taken = (place.bottom - outer.top) / outer.size[0]
             for refined in refiner.add(maps):
