@@ -117,6 +117,22 @@ def test_a_locked_background_holds_where_there_was_anything(
     assert (rest == (0 if was_empty else 2)).all()
 
 
+def test_only_what_was_written_goes_back(
+    result: Result, largest: list[int]
+) -> None:
+    mark = label_layers.checkpoint(result)
+    before = paint(result)
+    mark.is_touched[1, 8:12] = True
+    mark.before[1] = before[1]
+    mark.planes[1, None, None] = PLANE
+    result.written[1, 8:12] = result.labels.data[1, 8:12] = 2
+    largest.clear()
+    label_layers.restore(result, mark)
+    # Of the other nine bands it is only looked up that nothing was touched.
+    assert sum(largest) <= 9 * 40 + 8 * 40
+    np.testing.assert_array_equal(result.labels.data[:], before)
+
+
 def test_two_changes_in_a_row(result: Result, largest: list[int]) -> None:
     before = paint(result)
     first = label_layers.checkpoint(result)

@@ -321,14 +321,20 @@ def _put_back(
     layer = result.labels
     if tuple(layer.data.shape) != checkpoint.before.shape:
         return
+    # Else something may go back where nothing was written.
+    goes_by_touch = checkpoint.under is None and checkpoint.accepted is None
     for plane in (checkpoint.noted | checkpoint.planes).values():
         fixed = set(locked)
         if 0 in fixed and not _had_labels(checkpoint, plane):
             # 0 meant no class then.
             fixed.discard(0)
         for at in block_bands(plane, layer.data, result.written):
+            touched = checkpoint.is_touched[at]
+            if goes_by_touch and not touched.any():
+                # Most of a large plane, where a run had only begun.
+                continue
             target, written = np.asarray(layer.data[at]), result.written[at]
-            touched, before = checkpoint.is_touched[at], checkpoint.before[at]
+            before = checkpoint.before[at]
             back = touched & (target == written)
             was_touched = touched
             held = back & find_locked(fixed, target, before)
