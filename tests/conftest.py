@@ -1,24 +1,24 @@
-"""Fixtures that the whole suite shares."""
+"""Fixtures that the whole suite shares.
+
+What takes seconds to import is imported where it is needed: the process that
+hands tests to others runs none, and they begin when it has read this file.
+"""
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from huggingface_hub import constants
 from hypothesis import Phase, settings
-from safetensors.torch import load_file
 
-from napari_naclip.engine.clip import load
-from napari_naclip.engine.clip.text import Tokenizer, clip_tokenizer
-from napari_naclip.engine.models import Model, load_model
-from napari_naclip.engine.store import budgets
 from quick_windows import (
     clean_shaders_once,
     leave_the_hidden_welcome,
@@ -26,8 +26,11 @@ from quick_windows import (
     read_signatures_once,
 )
 
-# One thread: what is tested is not speed, and two suites may share a machine.
-torch.set_num_threads(1)
+if TYPE_CHECKING:
+    import torch
+
+    from napari_naclip.engine.clip.text import Tokenizer
+    from napari_naclip.engine.models import Model
 
 # Explaining a failure traces all libraries line by line, for minutes: what
 # failed would be told as a timeout. And an example may take as long as a busy
@@ -55,12 +58,21 @@ def freeze_the_living() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare collections what all the tests have imported, which stays.
+    """Prepare a process that will run tests.
 
+    One thread, as what is tested is not speed, and two suites may share a
+    machine.
+
+    And collections are spared what all the tests have imported, which stays.
     That is a million objects and half a second for each full collection, of
     which napari has one after each window, and a run one for each batch that
     found no room.
     """
+    import torch
+
+    # All that the tests of models and runs import.
+    import_module('napari_naclip.engine.clip.load')
+    torch.set_num_threads(1)
     freeze_the_living()
 
 
@@ -75,6 +87,10 @@ def all_collected() -> Iterator[None]:
 @pytest.fixture(scope='session')
 def golden_clip() -> torch.nn.Module:
     """Return the tiny random CLIP that the golden vectors were made with."""
+    from safetensors.torch import load_file
+
+    from napari_naclip.engine.clip import load
+
     config = json.loads((GOLDEN / 'cases.json').read_text())['model_cfg']
     state = load.expand_token_embedding(
         load_file(GOLDEN / 'weights.safetensors'),
@@ -88,12 +104,41 @@ def golden_clip() -> torch.nn.Module:
 @pytest.fixture(scope='session')
 def tokenizer() -> Tokenizer:
     """Return CLIP's tokenizer, which a fifth of a second goes into."""
+    from napari_naclip.engine.clip.text import clip_tokenizer
+
     return clip_tokenizer()
+
+
+@functools.cache
+def share_tokenizer(*args: object, **options: object) -> Tokenizer:
+    """Return CLIP's tokenizer: the same one, which knows texts it has cut."""
+    from napari_naclip.engine.clip.text import clip_tokenizer
+
+    tokenizer = clip_tokenizer(*args, **options)
+    # Not changed by who calls it.
+    tokenizer.encode = functools.cache(tokenizer.encode)
+    return tokenizer
+
+
+@pytest.fixture(scope='module')
+def shared_tokenizer() -> Iterator[None]:
+    """Have the demo model read words with one tokenizer for all tests.
+
+    To make one and to cut the templates' texts takes as long as to look at a
+    small picture.
+    """
+    from napari_naclip.engine.clip import load
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(load, 'clip_tokenizer', share_tokenizer)
+        yield
 
 
 @pytest.fixture
 def golden_model(golden_clip: torch.nn.Module, tokenizer: Tokenizer) -> Model:
     """Return the golden CLIP as a model in float32 on the CPU."""
+    from napari_naclip.engine.models import load_model
+
     return load_model(
         (golden_clip, tokenizer), device='cpu', precision='float32'
     )
@@ -105,12 +150,16 @@ def steady_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
     The usual budget of kept features is a part of what is free.
     """
+    from napari_naclip.engine.store import budgets
+
     monkeypatch.setattr(budgets, '_free_space', lambda _folder: 10**12)
 
 
 @pytest.fixture
 def empty_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the hub's library folders with nothing in them."""
+    from huggingface_hub import constants
+
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
     monkeypatch.setattr(constants, 'HF_ASSETS_CACHE', str(tmp_path / 'assets'))
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', False)

@@ -36,6 +36,11 @@ class Outcome:
 Run = Callable[..., Outcome]
 
 
+@pytest.fixture(scope='module', autouse=True)
+def one_tokenizer(shared_tokenizer: None) -> None:
+    """Make no new tokenizer for each command."""
+
+
 @pytest.fixture(autouse=True)
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test an empty current folder and caches of its own."""

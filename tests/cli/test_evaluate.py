@@ -130,6 +130,7 @@ def test_run_that_was_stopped_goes_on_and_gives_the_same(
     assert read_result(own / 'parts') == read_result(own / 'whole')
 
 
+@pytest.mark.slow
 def test_run_that_was_killed_goes_on_and_gives_the_same(
     run, own: Path, calls: list[str]
 ) -> None:

@@ -267,6 +267,7 @@ def test_text_cache_is_used(run, photo, tmp_path, monkeypatch):
     assert run('segment', photo, *DEMO, '-o', 'b.tif').status == 0
 
 
+@pytest.mark.slow
 def test_a_later_process_does_not_look_again(run_process, photo):
     first = run_process('segment', photo, *DEMO, '--progress', '-o', 'a.tif')
     later = run_process('segment', photo, *DEMO, '--progress', '-o', 'b.tif')

@@ -113,7 +113,14 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize('end', list(ENDS))
+@pytest.mark.parametrize(
+    'end',
+    [
+        'clean',
+        'exception',
+        pytest.param('closed later', marks=pytest.mark.slow),
+    ],
+)
 def test_only_a_clean_exit_leaves_nothing(end) -> None:
     text, is_kept = ENDS[end]
     code = (
