@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 from napari_naclip.engine.classes import ClassList
 from napari_naclip.engine.encoder import Encoder
 from napari_naclip.engine.registry import REGISTRY
+from napari_naclip.engine.types import Progress
 from napari_naclip.ui import messages, model_messages
 from napari_naclip.ui.estimate import RunProgress
 from napari_naclip.ui.run_panel import RunPanel
@@ -69,6 +70,21 @@ def test_progress_in_words(panel, progress, text, percent) -> None:
         assert panel.bar.maximum() == 0
     else:
         assert panel.bar.value() == percent
+
+
+@pytest.mark.parametrize(
+    ('progress', 'text'),
+    [
+        (Progress('labels', 300, 900), 'Updating the labels: 33%'),
+        (
+            Progress('windows', 3, 9),
+            'Updating the labels. Looking at the image: 3 of 9 windows',
+        ),
+    ],
+)
+def test_updates_in_words(panel, progress, text) -> None:
+    panel.show_update(progress)
+    assert panel.status.text() == text
 
 
 def test_bar_never_goes_back(panel) -> None:

@@ -48,7 +48,15 @@ Refinement = Literal['off', 'fast', 'fine']
 Resampling = Literal['auto', 'published']
 TokenPrecision = Literal['float16', 'float32']
 Stage = Literal[
-    'wait', 'import', 'download', 'load', 'read', 'text', 'windows', 'refine'
+    'wait',
+    'import',
+    'download',
+    'load',
+    'read',
+    'text',
+    'windows',
+    'refine',
+    'labels',
 ]
 
 #: Steps and dilations of PAMR: the published evaluation and the paper's

@@ -281,6 +281,8 @@ class LiveUpdater(QObject):
         if count is None:
             if is_last:
                 self._stop()
+                if not self._runs.is_running:
+                    self._panel.show_rest(messages.LIVE_GONE)
             return
         self._show_revert(kept.result)
         if not is_last:

@@ -43,6 +43,9 @@ LIVE_HALF_DONE: Final = (
     'The labels are part old, part new. Change a setting, turn Live off and '
     'on, or press Run.'
 )
+LIVE_GONE: Final = (
+    'The update was stopped: the image or its labels were removed or replaced.'
+)
 LIVE_STOPPED: Final = 'The labels are as they were.'
 LIVE_MIXED: Final = (
     'The update was stopped: the labels are part old, part new. Turn Live on, '
@@ -74,6 +77,7 @@ _STAGES: Final[dict[Stage, str]] = {
     'text': 'Reading the words',
     'windows': 'Looking at the image',
     'refine': 'Refining the edges',
+    'labels': 'Deciding the labels',
 }
 
 
@@ -120,6 +124,8 @@ def describe_progress(progress: RunProgress) -> str:
 
 def describe_update(progress: Progress) -> str:
     """Return how far labels are that follow a change."""
+    if progress.stage == 'labels':
+        return f'Updating the labels: {progress.done / progress.total:.0%}'
     text = describe_progress(
         RunProgress(progress.stage, progress.done, progress.total)
     )

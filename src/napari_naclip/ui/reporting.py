@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,10 @@ class Reporter:
         self._start = time.monotonic()
         self._told_parts = self._told_progress = 0.0
         self._parts: list[Part] = []
+        #: Pixels whose labels are there, of this question.
+        self._decided = 0
+        # Whether the image is looked at, or edges refined, on the way.
+        self._looks = False
 
     def must_end(self) -> bool:
         """Return whether nobody waits for the rest."""
@@ -60,19 +65,38 @@ class Reporter:
         """Tell of a step, or wait until there are more."""
         now = time.monotonic()
         if isinstance(step, Progress):
-            if (
-                now - self._start > _QUIET
-                and now - self._told_progress > _REPORT_INTERVAL
-            ):
-                self._told_progress = now
-                self._say(self._wish, self._question, step)
+            self._looks = step.done < step.total
+            self._tell(step, now)
             return
+        self.count(step)
         self._parts.append(Part(self._question.kept.snapshot, step))
         if now - self._told_parts > _PART_INTERVAL:
             self._told_parts = now
             for part in merge_partials(self._parts):
                 self._say(self._wish, self._question, part.partial)
             self._parts.clear()
+
+    def count(self, step: Partial) -> None:
+        """Tell how far the labels are: of a large plane they take long."""
+        self._decided += math.prod(step.region.size)
+        if self._looks or self._question.wanted.settings.refine != 'off':
+            # That tells of its own progress.
+            return
+        questions = self._wish.questions
+        areas = [math.prod(each.kept.snapshot.area.size) for each in questions]
+        before = sum(areas[: questions.index(self._question)])
+        self._tell(
+            Progress('labels', before + self._decided, sum(areas)),
+            time.monotonic(),
+        )
+
+    def _tell(self, progress: Progress, now: float) -> None:
+        if (
+            now - self._start > _QUIET
+            and now - self._told_progress > _REPORT_INTERVAL
+        ):
+            self._told_progress = now
+            self._say(self._wish, self._question, progress)
 
 
 def take_all(
@@ -86,6 +110,8 @@ def take_all(
             step = next(steps)
             if has_parts or isinstance(step, Progress):
                 reporter.take(step)
+            else:
+                reporter.count(step)
     except StopIteration as stop:
         segmentation: Segmentation = stop.value
         return segmentation
