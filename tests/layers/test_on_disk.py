@@ -16,6 +16,7 @@ from napari_naclip.engine.types import ClassList, Settings
 from napari_naclip.io import layer_files
 from napari_naclip.layers import labels as label_layers
 from napari_naclip.layers import placing
+from napari_naclip.layers.blocks import put
 from napari_naclip.layers.checkpoint import absorb
 from napari_naclip.layers.edits import forget_edits
 from napari_naclip.layers.labels import Result, add_result, write_region
@@ -115,6 +116,23 @@ def test_a_locked_background_holds_where_there_was_anything(
     label_layers.restore(result, mark, locked={0})
     rest = result.labels.data[1, 1:]
     assert (rest == (0 if was_empty else 2)).all()
+
+
+@pytest.mark.parametrize(
+    ('share', 'accesses'), [('none', 0), ('some', 2), ('all', 1)]
+)
+def test_chunks_are_not_read_or_written_for_nothing(
+    result: Result, largest: list[int], share: str, accesses: int
+) -> None:
+    array = result.labels.data
+    at = (1, slice(0, 4), slice(None))
+    where = np.full((4, 10), share != 'none')
+    where[0, 0] = share == 'all'
+    expected = np.where(where, 3, array[at])
+    largest.clear()
+    put(array, at, np.full((4, 10), 3, np.uint8), where)
+    assert len(largest) == accesses
+    np.testing.assert_array_equal(array[at], expected)
 
 
 def test_only_what_was_written_goes_back(

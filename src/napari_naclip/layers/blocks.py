@@ -27,11 +27,13 @@ def put(
 
     Layers may hold arrays of other kinds than numpy's.
     """
-    block = array[at]
     if isinstance(array, np.ndarray):
-        np.copyto(block, values, where=where)
-    else:
-        array[at] = np.where(where, values, np.asarray(block))
+        np.copyto(array[at], values, where=where)
+    elif where.all():
+        # Reading, unpacking, packing and writing of chunks all take long.
+        array[at] = values
+    elif where.any():
+        array[at] = np.where(where, values, np.asarray(array[at]))
 
 
 def find_locked(
