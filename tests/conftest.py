@@ -24,6 +24,7 @@ from quick_windows import (
     leave_the_hidden_welcome,
     read_plugins_once,
     read_signatures_once,
+    skip_what_none_listens_to,
 )
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ def quick_windows() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         read_plugins_once(patch)
         read_signatures_once(patch)
+        skip_what_none_listens_to(patch)
         leave_the_hidden_welcome(patch)
         clean_shaders_once(patch)
         yield

@@ -60,6 +60,25 @@ def read_signatures_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(EventEmitter, name, staticmethod(look_up))
 
 
+def skip_what_none_listens_to(patch: pytest.MonkeyPatch) -> None:
+    """Look for no callback of a closed layer at events that have none.
+
+    napari asks each event of a viewer for each control of a layer: thousands.
+    """
+    from napari.utils.events import EventEmitter
+
+    if not hasattr(EventEmitter, 'callbacks'):
+        return
+    disconnect = EventEmitter.disconnect
+
+    @functools.wraps(disconnect)
+    def disconnect_some(self: Any, callback: Any = None) -> None:
+        if callback is None or self.callbacks:
+            disconnect(self, callback)
+
+    patch.setattr(EventEmitter, 'disconnect', disconnect_some)
+
+
 def leave_the_hidden_welcome(patch: pytest.MonkeyPatch) -> None:
     """Write no shortcuts into the welcome that windows in tests do not show.
 
