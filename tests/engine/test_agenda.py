@@ -120,6 +120,39 @@ def test_what_was_read_before_a_failure_is_given_back(
 
 
 @pytest.mark.parametrize('runs_beside', [False, True])
+@pytest.mark.parametrize('size', [1, 4])
+def test_what_can_be_read_is_run_before_a_window_that_cannot_be_looked_up(
+    runs_beside: bool, size: int
+) -> None:
+    def is_there(window: int) -> bool:
+        if window == 2:
+            raise OSError('chunk 2 is gone')
+        return False
+
+    agenda = Agenda(range(4), (), range(4), size, is_there)
+    under_way = UnderWay(agenda, read, lambda x: x, runs_beside=runs_beside)
+    found = []
+    for _ in range(2 // min(size, 2)):
+        batch = under_way.next()
+        assert batch is not None
+        found += batch.tokens.result().tolist()
+    assert found == [0, 1]
+    with pytest.raises(OSError, match='chunk 2'):
+        under_way.next()
+    under_way.end()
+
+
+def test_what_only_comes_along_need_not_be_readable() -> None:
+    def is_there(window: int) -> bool:
+        if window > 1:
+            raise OSError('chunk 2 is gone')
+        return False
+
+    agenda = Agenda(range(2), range(2, 4), range(4), 4, is_there)
+    assert take_all(agenda) == [[0, 1]]
+
+
+@pytest.mark.parametrize('runs_beside', [False, True])
 def test_what_fails_in_a_batch_is_raised_by_it(runs_beside: bool) -> None:
     def run(pictures: torch.Tensor) -> torch.Tensor:
         if pictures[0] == 1:

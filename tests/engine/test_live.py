@@ -294,6 +294,20 @@ def test_what_is_looked_at_first_is_held_only_where_it_is_little(
     assert counts[0] < counts[1]
 
 
+def test_nothing_is_looked_at_again_where_all_was_looked_at_first(
+    demo: Model, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('napari_naclip.engine.fetch.FIRST_BYTES', 0)
+    classes = make_list(list(WORDS[:3]), has_background=False)
+    counts = []
+    for first in (None, Region(0, 0, *IMAGE.shape[:2])):
+        live = Segmenter(demo, SETTINGS, NoStore()).open(IMAGE)
+        batches.clear()
+        run_to_end(live.answer(classes, first=first))
+        counts.append(sum(batches))
+    assert counts[0] == counts[1]
+
+
 @pytest.mark.parametrize('refine', ['off', 'fast'])
 def test_what_the_person_looks_at_comes_first(
     demo: Model, refine: Any

@@ -1,7 +1,7 @@
 """Which windows are run next, and which are under way.
 
-Windows are read in the caller's thread, in order, while another one runs those
-that were read before: a slow disk, or a hash, does not keep the tower waiting.
+Windows are read in the caller's thread while another one runs those that were
+read before: a slow disk, or a hash, does not keep the tower waiting.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Agenda:
     windows : sequence of int
         That are wanted.
     more : sequence of int
-        That may come along in the last batch.
+        That may come along where a batch has room.
     slots : sequence of int
         Of every window.
     size : int
@@ -80,7 +80,15 @@ class Agenda:
         return True
 
     def take(self) -> list[int]:
-        """Return the windows of the next batch; none if no more is wanted."""
+        """Return the windows of the next batch; none if no more is wanted.
+
+        The first one is wanted, and the first of those that are missing.
+
+        Raises
+        ------
+        Exception
+            What it raised to ask whether that one is there.
+        """
         if self.is_done:
             return []
         found: dict[int, int] = {}
@@ -89,8 +97,16 @@ class Agenda:
             if len(found) == self._size:
                 break
             slot = self._slots[window]
-            if slot not in found and self._is_missing(window):
-                found[slot] = window
+            if slot in found:
+                continue
+            try:
+                if self._is_missing(window):
+                    found[slot] = window
+            except Exception:
+                if not found:
+                    raise
+                # Its turn may come, or not; those before need not wait.
+                break
         self._taken.update(found.values())
         return list(found.values())
 
@@ -99,7 +115,7 @@ class Agenda:
 
 
 class UnderWay:
-    """Batches in the order of their windows, the next one read meanwhile.
+    """Batches in the order of the agenda, the next one read meanwhile.
 
     Parameters
     ----------
@@ -142,10 +158,11 @@ class UnderWay:
         # One that runs, one that waits for it.
         room = 1 if self._thread is None else 2
         while self._failure is None and len(self._batches) < room:
-            windows = self._agenda.take()
-            if not windows:
-                break
             try:
+                # What tells whether a window is there has to read it.
+                windows = self._agenda.take()
+                if not windows:
+                    break
                 pictures = self._read(windows)
             except Exception as error:  # noqa: BLE001 - raised at the end
                 self._failure = error

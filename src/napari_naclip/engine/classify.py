@@ -114,9 +114,11 @@ class Labeler:
         projection = Projection(self._features)
         rows = TileRows(self._features, projection, self._new_queries)
         for index in projection.touching(region)[0]:
-            yield from rows.fetch(index, fill)
             part = parts.in_tile(region, projection.rows.tile(index))
-            for area in parts.beside(part, first):
+            left = parts.beside(part, first)
+            if left:
+                yield from rows.fetch(index, fill)
+            for area in left:
                 yield self.decision.decide(rows.maps, area)
 
     def _label_first(

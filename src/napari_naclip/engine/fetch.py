@@ -65,7 +65,8 @@ class TileRows:
         if part.columns == features.part.columns:
             yield from fill(features.windows(windows, part), None)
         else:
-            # What is beside the part is not even to be read.
+            # What is beside the part is not to be run, nor even to be read
+            # where the picture was told so.
             below = range(windows.stop, part.rows.stop)
             yield from fill(
                 *(self._beneath(each) for each in (windows, below))

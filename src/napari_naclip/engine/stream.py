@@ -211,7 +211,7 @@ class ResizedImage:
     def _forget(self, needed: int) -> None:
         """Let go of bands beyond what is kept, the longest unused first."""
         # Windows beneath each other come from the same bands, and a batch
-        # may reach into the next row of windows.
+        # may reach into the next rows of windows.
         most = max(KEPT_BYTES, 2 * needed)
         total = sum(band.nbytes for band in self._bands.values())
         for index in list(self._bands):

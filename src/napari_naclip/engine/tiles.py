@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 from napari_naclip.engine.resample import token_block
+from napari_naclip.engine.types import Region
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from napari_naclip.engine.features import Features
-    from napari_naclip.engine.types import Region
     from napari_naclip.engine.windows import WindowPart
 
 #: Side of a tile in pixels of the image: its maps stay in the cache.
@@ -287,11 +287,16 @@ class Projection:
 
     def maps(self, scores: TokenScores, area: Region) -> torch.Tensor:
         """Return the (Q, rows, columns) float32 maps of an area."""
+        down, across = self.touching(area)
+        row, column = self.rows.tile(down[0]), self.columns.tile(across[0])
+        if area == Region(row.start, column.start, row.stop, column.stop):
+            # No copy: those of many classes are large.
+            return self.tile(scores, row, column)
         maps = torch.empty(scores.queries, *area.size)
-        for i in self.rows.touching(area.top, area.bottom):
+        for i in down:
             row = self.rows.tile(i)
             inner_rows, rows = row.overlap(area.top, area.bottom)
-            for j in self.columns.touching(area.left, area.right):
+            for j in across:
                 column = self.columns.tile(j)
                 inner, columns = column.overlap(area.left, area.right)
                 maps[:, rows, columns] = self.tile(scores, row, column)[
