@@ -103,6 +103,13 @@ class ProgressBar:
         if progress.total and bar.total != progress.total:
             bar.total = progress.total
             bar.bar_format = None
+        if progress.found > bar.initial:
+            # They take next to no time, and tell nothing of the others'.
+            more = progress.found - bar.initial
+            bar.initial += more
+            bar.n += more
+            bar.last_print_n += more
+            bar.set_postfix_str(f'{progress.found} kept', refresh=False)
         bar.update(progress.done - bar.n)
         bar.refresh()
 
