@@ -195,7 +195,7 @@ def accept(
             if acceptance is not None:
                 acceptance.pieces.append((at, new))
             put(result.accepted, at, np.ones_like(new), new)
-            result.tell_accepted(at)
+            result.tell_changed(at)
         yield
 
 
@@ -222,7 +222,7 @@ def withdraw(
                 if held.any():
                     has_changed |= uncover(result, at, held)
                 else:
-                    result.tell_accepted(at)
+                    result.tell_changed(at)
             acceptance.pieces.pop()
             yield
     finally:

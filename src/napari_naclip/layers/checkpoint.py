@@ -143,7 +143,7 @@ def forget_accepted(result: Result, at: Index, where: Mask | None) -> None:
     if not gone.any():
         return
     result.accepted[at] &= ~gone
-    result.tell_accepted(at)
+    result.tell_changed(at)
     journal = result.checkpoint
     if journal is not None:
         if journal.accepted is None:

@@ -125,9 +125,9 @@ class Result:
     def tell_written(self, at: Index) -> None:
         """Tell that a block was written to."""
         self.revision += 1
-        self.tell_accepted(at)
+        self.tell_changed(at)
 
-    def tell_accepted(self, at: Index) -> None:
+    def tell_changed(self, at: Index) -> None:
         """Tell that something but labels has changed in a block.
 
         What was accepted, or what the model says where it must not write.

@@ -92,7 +92,7 @@ def note_answer(
     _remember(result, at, under, moved)
     after = np.where(noted, new.astype(np.uint32) + 1, 0)
     put(result.under, at, after.astype(np.uint32), moved)
-    result.tell_accepted(at)
+    result.tell_changed(at)
 
 
 def _make_notes(result: Result) -> None:
