@@ -101,6 +101,19 @@ def test_cancel_of_a_run_leaves_no_mixture(
     assert is_as_asked(widget, labels)
 
 
+def test_what_an_update_is_for_may_go(opened, rows, type_more, qtbot) -> None:
+    viewer, widget, labels = opened
+    type_more(widget, 'brick; road; wood; sky')
+    qtbot.waitUntil(rows.reached.is_set, timeout=TIMEOUT)
+    viewer.layers.remove(labels)
+    rows.go_on.set()
+    qtbot.waitUntil(
+        lambda: widget.panel.status.text() == messages.LIVE_GONE,
+        timeout=TIMEOUT,
+    )
+    qtbot.waitUntil(lambda: not widget._live.is_busy, timeout=TIMEOUT)
+
+
 def test_a_failure_is_told_and_tried_again_when_asked(
     opened, rows, type_more, press, settle, qtbot, is_as_asked
 ) -> None:
