@@ -50,8 +50,7 @@ WINDOWS = itertools.count()
 #: After so many windows come the objects that each leaves behind, thousands,
 #: out of the sight of collections, which else take longer from test to test.
 WINDOWS_A_FREEZE = 5
-
-
+#: Walks through all that is frozen.
 COUNT_FROZEN = gc.get_freeze_count
 
 

@@ -115,10 +115,10 @@ class Labeler:
         rows = TileRows(self._features, projection, self._new_queries)
         for index in projection.touching(region)[0]:
             part = parts.in_tile(region, projection.rows.tile(index))
-            left = parts.beside(part, first)
-            if left:
+            rest = parts.beside(part, first)
+            if rest:
                 yield from rows.fetch(index, fill)
-            for area in left:
+            for area in rest:
                 yield self.decision.decide(rows.maps, area)
 
     def _label_first(

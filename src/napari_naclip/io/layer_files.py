@@ -2,10 +2,10 @@
 
 What napari's own writer loses is kept in a file beside the labels, which ends
 in ``.naclip``: names, colors, place and recipe, which pixels a person edited,
-and what the model says of them (see ``correct.model_labels``). Only such files are read here: a plugin
-that offered to read ``.png`` would make napari ask for a reader at every
-picture. Layers come and go as napari's tuples of data, attributes and type,
-so that this module needs no napari.
+and what the model says of them (see ``correct.model_labels``). Only such files
+are read here: a plugin that offered to read ``.png`` would make napari ask for
+a reader at every picture. Layers come and go as napari's tuples of data,
+attributes and type, so that this module needs no napari.
 """
 
 from __future__ import annotations
